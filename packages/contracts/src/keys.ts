@@ -1,0 +1,34 @@
+/** The ids that name one registration. */
+export type RegistrationRef = {
+  clientId: string
+  referenceMerchantId: string
+  referenceStoreId: string | null
+}
+
+/**
+ * One part of a key: RFC 3986 unreserved characters stay, every other UTF-8 byte becomes `%XX` in upper case
+ * (`*` too, so that a wildcard is never mistaken for an id). An unpaired surrogate, which has no UTF-8 form, is
+ * encoded as U+FFFD.
+ */
+export function encodeKeyPart(text: string): string {
+  // encodeURIComponent leaves five reserved characters as they are.
+  return encodeURIComponent(text.toWellFormed()).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+/** `client/merchant`: all raw records of one merchant meet in the partition of this key. */
+export function merchantKey(id: Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>): string {
+  return `${encodeKeyPart(id.clientId)}/${encodeKeyPart(id.referenceMerchantId)}`
+}
+
+/** `client//requestId`: the key of a raw record that names no merchant. */
+export function unattributedKey(id: { clientId: string; registrationRequestId: string }): string {
+  return `${encodeKeyPart(id.clientId)}//${encodeKeyPart(id.registrationRequestId)}`
+}
+
+/** `client/merchant/store`; without a store the last part is empty. */
+export function registrationKey(id: RegistrationRef): string {
+  return `${merchantKey(id)}/${encodeKeyPart(id.referenceStoreId ?? '')}`
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { inspectJson } from './json-text.ts'
+
+const text = z.string().nullish()
+
+/** `rejectReasons` is how one SDK spells `rejectionReason`; it may be a list. */
+const reason = z.union([z.string(), z.array(z.string())]).nullish()
+
+const entryResult = z.object({ registrationStatus: text, rejectionReason: reason, rejectReasons: reason })
+
+/**
+ * The body of notifyRegistrationStatus in both dialects, by JSON type alone: what the values mean and which are
+ * required is decided in `@signalbox/registration`. Source: the API pages of Alipay+ and AMS. Unknown members
+ * are dropped.
+ */
+const notificationBody = z.object({
+  referenceMerchantId: text,
+  referenceStoreId: text,
+  registrationRequestId: text,
+  registrationResult: z.object({ registrationStatus: text }).nullish(),
+  pspRegistrationResultList: z
+    .array(
+      z.object({
+        pspName: text,
+        registrationResult: entryResult.nullish(),
+        productCodes: z.array(z.string()).nullish(),
+      }),
+    )
+    .nullish(),
+})
+
+export type NotificationBody = z.infer<typeof notificationBody>
+
+/** A body that cannot be read: why, and at which member (a path, never text of the message). */
+export type UnreadableBody = {
+  kind: 'unreadable'
+  reason: 'not_json_object' | 'too_deep' | 'duplicate_member' | 'wrong_type'
+  where: string
+}
+
+const maxDepth = 32
+
+const membersWeUse = new Set([
+  'referenceMerchantId',
+  'referenceStoreId',
+  'registrationRequestId',
+  'registrationResult',
+  'registrationResult.registrationStatus',
+  'pspRegistrationResultList',
+  'pspRegistrationResultList[].pspName',
+  'pspRegistrationResultList[].productCodes',
+  'pspRegistrationResultList[].registrationResult',
+  'pspRegistrationResultList[].registrationResult.registrationStatus',
+  'pspRegistrationResultList[].registrationResult.rejectionReason',
+  'pspRegistrationResultList[].registrationResult.rejectReasons',
+])
+
+/** Reads a body into its typed members, or says why it cannot be read. Total: any bytes give an answer. */
+export function readNotificationBody(
+  bytes: Uint8Array,
+): { kind: 'body'; body: NotificationBody } | UnreadableBody {
+  const json = parseJsonObject(bytes)
+  if (json === null) return { kind: 'unreadable', reason: 'not_json_object', where: '' }
+  const shape = inspectJson(json.text, { maxDepth })
+  if (shape.depth > maxDepth) return { kind: 'unreadable', reason: 'too_deep', where: '' }
+  const duplicate = [...shape.duplicates].find((path) => membersWeUse.has(path))
+  if (duplicate !== undefined) return { kind: 'unreadable', reason: 'duplicate_member', where: duplicate }
+  const parsed = notificationBody.safeParse(json.value)
+  if (parsed.success) return { kind: 'body', body: parsed.data }
+  return {
+    kind: 'unreadable',
+    reason: 'wrong_type',
+    where: z.core.toDotPath(parsed.error.issues[0]?.path ?? []),
+  }
+}
+
+/** What the ingress needs of a body: the ids that route it, each usable (a non-empty text) or null. */
+export type Routing =
+  | { kind: 'routable'; referenceMerchantId: string; registrationRequestId: string | null }
+  | { kind: 'unattributed'; registrationRequestId: string }
+  | { kind: 'unroutable' }
+  | { kind: 'not_json_object' }
+
+const usableId = z.string().min(1).nullable().catch(null)
+const routingMembers = z.object({ referenceMerchantId: usableId, registrationRequestId: usableId })
+
+/** Finds the routing ids of a body without judging the rest; of a duplicated member the last one routes. */
+export function readRouting(bytes: Uint8Array): Routing {
+  const json = parseJsonObject(bytes)
+  if (json === null) return { kind: 'not_json_object' }
+  const { referenceMerchantId, registrationRequestId } = routingMembers.parse(json.value)
+  if (referenceMerchantId !== null) return { kind: 'routable', referenceMerchantId, registrationRequestId }
+  return registrationRequestId === null
+    ? { kind: 'unroutable' }
+    : { kind: 'unattributed', registrationRequestId }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true }) // strips a leading byte order mark, which is tolerated
+
+function parseJsonObject(bytes: Uint8Array): { text: string; value: object } | null {
+  try {
+    const decoded = utf8.decode(bytes)
+    const value: unknown = JSON.parse(decoded)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? { text: decoded, value }
+      : null
+  } catch {
+    return null // invalid UTF-8 or no JSON: both are the sender's doing and an expected outcome
+  }
+}
