@@ -1,0 +1,333 @@
+import { fnv1a64 } from './fnv1a64.ts'
+import { compareText, greaterText } from './text-order.ts'
+
+export type Dialect = 'alipayplus' | 'ams'
+
+/**
+ * A notification whose JSON shape has been checked (strings are strings, lists are lists), nothing more.
+ * null = not given; the empty string is passed through and means the same.
+ */
+export type Notification = {
+  clientId: string
+  dialect: Dialect
+  /** Whether the client is configured for merchant-presented push mode, where every registration has a store. */
+  push: boolean
+  referenceMerchantId: string | null
+  referenceStoreId: string | null
+  registrationRequestId: string | null
+  requestTimeMs: number
+  appendTimeMs: number
+  collectiveStatus: string | null
+  items: readonly NotificationItem[]
+}
+
+export type NotificationItem = {
+  pspName: string | null
+  status: string | null
+  rejectionReason: string | readonly string[] | null
+  productCodes: readonly string[] | null
+}
+
+export type RegistrationId = {
+  clientId: string
+  referenceMerchantId: string
+  referenceStoreId: string | null
+}
+export type FinalStatus = 'APPROVED' | 'REJECTED' | 'CANCELLED'
+export type EntryStatus = 'PENDING' | FinalStatus
+export type CollectiveStatus = 'COMPLETED' | 'PENDING'
+
+export type Observation = {
+  registration: RegistrationId
+  /** The registrationRequestId; null: the pseudo-round *none*. */
+  round: string | null
+  requestTimeMs: number
+  collective: CollectiveStatus | null
+  /** At most one per (pspName, productCode), in the order of these by code units. */
+  entries: readonly ObservedEntry[]
+  selfContradiction: boolean
+  unusualValue: boolean
+}
+
+export type ObservedEntry = {
+  pspName: string
+  productCode: string
+  status: EntryStatus
+  rejectionReason: string | null
+  /** How the sender spelled pspName, where that is not the canonical name. */
+  reportedPspName: string | null
+}
+
+/** Closed list. Those about the shape of the message are raised before `observe`, the rest by it and by `fold`. */
+export type QuarantineReason =
+  | 'not_json_object'
+  | 'too_deep'
+  | 'invalid_text'
+  | 'duplicate_member'
+  | 'wrong_type'
+  | 'missing_member'
+  | 'unknown_status'
+  | 'over_long_id'
+  | 'unattributable'
+  | 'store_missing'
+  | 'implausible_time'
+  | 'too_many_rounds'
+  | 'registration_too_large'
+  | 'unreadable_record'
+
+export type Observed =
+  | { kind: 'observation'; observation: Observation }
+  /** `where` is a member path such as `pspRegistrationResultList[2].pspName`, never text of the message. */
+  | { kind: 'quarantine'; reason: QuarantineReason; where: string }
+
+/** Farther ahead of its own arrival, a Request-Time would outrank the truth for ever. */
+const mostAheadMs = 48 * 3_600_000
+
+/** Beyond every year of four digits; keeps differences of times exact. */
+const anyYearMs = 1e15
+
+const mostCodePoints = {
+  referenceMerchantId: 64,
+  referenceStoreId: 32,
+  registrationRequestId: 64,
+  rejectionReason: 1024,
+}
+
+/**
+ * Ten thousand entries with full reasons need 21 million units. A reason counts once for each product code of its
+ * item, so a message within every other limit could otherwise mean more text than memory holds.
+ */
+const mostTextUnits = 2 ** 25
+
+/** Spellings that other dialects and SDKs use for an MPP that Alipay+ names differently. */
+const canonicalPspNames = new Map([
+  ['AlipayCN', 'ALIPAY_CN'],
+  ['ALIPAYCN', 'ALIPAY_CN'],
+])
+
+const knownProductCodes = new Set(['CASHIER_PAYMENT', 'AGREEMENT_PAYMENT', 'IN_STORE_PAYMENT'])
+
+/** AMS does not name products: its answers are about all that the MPP offers. */
+const unnamedProduct = '*'
+
+/**
+ * What a notification says, or why it is not let in. It depends on the notification alone: never on what is known
+ * already, on configuration or on the time of day, so a replay says the same.
+ */
+export function observe(notification: Notification): Observed {
+  const { clientId, dialect, requestTimeMs } = notification
+  const merchant = given(notification.referenceMerchantId)
+  const store = given(notification.referenceStoreId)
+  const round = given(notification.registrationRequestId)
+
+  if (merchant === null) return quarantine('unattributable', 'referenceMerchantId')
+  if (store === null && notification.push) return quarantine('store_missing', 'referenceStoreId')
+  const fault =
+    faultOfId('referenceMerchantId', merchant) ??
+    faultOfId('referenceStoreId', store) ??
+    faultOfId('registrationRequestId', round)
+  if (fault !== null) return fault
+
+  if (!isPlausible(requestTimeMs, notification.appendTimeMs)) {
+    return quarantine('implausible_time', 'Request-Time')
+  }
+
+  const collective = given(notification.collectiveStatus)
+  const collectiveAt = 'registrationResult.registrationStatus'
+  if (collective === null && dialect === 'alipayplus') return quarantine('missing_member', collectiveAt)
+  if (collective !== null && !isCollectiveStatus(collective)) {
+    return quarantine('unknown_status', collectiveAt)
+  }
+
+  const mentions: ObservedEntry[][] = []
+  let unusualValue = false
+  for (const [index, item] of notification.items.entries()) {
+    const said = readItem(item, { dialect, path: `pspRegistrationResultList[${index}]` })
+    if (said.kind === 'quarantine') return said
+    mentions.push(said.mentions)
+    unusualValue ||= said.unusualValue
+  }
+  if (textUnitsIn(mentions.flat()) > mostTextUnits) {
+    return quarantine('registration_too_large', 'pspRegistrationResultList')
+  }
+
+  return {
+    kind: 'observation',
+    observation: {
+      registration: { clientId, referenceMerchantId: merchant, referenceStoreId: store },
+      round,
+      requestTimeMs,
+      collective,
+      ...entriesOf(mentions.flat()),
+      unusualValue,
+    },
+  }
+}
+
+/**
+ * A short hash of what an observation says, apart from when it was signed and how names were spelled.
+ * Order, whitespace and null or absent members of the message do not change it.
+ */
+export function contentHash(observation: Observation): string {
+  const { registration, round, collective, entries, selfContradiction, unusualValue } = observation
+  return fnv1a64(
+    JSON.stringify([
+      [registration.clientId, registration.referenceMerchantId, registration.referenceStoreId],
+      round,
+      collective,
+      entries.map((entry) => [entry.pspName, entry.productCode, entry.status, entry.rejectionReason]),
+      selfContradiction,
+      unusualValue,
+    ]),
+  )
+}
+
+export function isFinal(status: EntryStatus): status is FinalStatus {
+  return status !== 'PENDING'
+}
+
+/** Names an entry uniquely and sorts by pspName, then productCode: neither can hold a NUL. */
+export function entryKey(entry: { pspName: string; productCode: string }): string {
+  return `${entry.pspName}\0${entry.productCode}`
+}
+
+type Quarantine = Extract<Observed, { kind: 'quarantine' }>
+type ItemSaid = { kind: 'mentions'; mentions: ObservedEntry[]; unusualValue: boolean } | Quarantine
+
+/** One list item: an entry per product code. */
+function readItem(item: NotificationItem, { dialect, path }: { dialect: Dialect; path: string }): ItemSaid {
+  const pspName = given(item.pspName)
+  if (pspName === null) return quarantine('missing_member', `${path}.pspName`)
+  if (!isUsableText(pspName)) return quarantine('invalid_text', `${path}.pspName`)
+
+  const reportedCodes = (item.productCodes ?? []).filter((code) => code !== '')
+  if (reportedCodes.length === 0 && dialect === 'alipayplus') {
+    return quarantine('missing_member', `${path}.productCodes`)
+  }
+  if (!reportedCodes.every(isUsableText)) return quarantine('invalid_text', `${path}.productCodes`)
+
+  // An MPP that is listed without a result has not answered yet.
+  const status = given(item.status) ?? 'PENDING'
+  if (!isEntryStatus(status)) {
+    return quarantine('unknown_status', `${path}.registrationResult.registrationStatus`)
+  }
+
+  const rejectionReason = readReason(item.rejectionReason)
+  const canonicalName = canonicalPspNames.get(pspName)
+  const productCodes = reportedCodes.length === 0 ? [unnamedProduct] : reportedCodes
+  return {
+    kind: 'mentions',
+    mentions: productCodes.map((productCode) => ({
+      pspName: canonicalName ?? pspName,
+      productCode,
+      status,
+      rejectionReason,
+      reportedPspName: canonicalName === undefined ? null : pspName,
+    })),
+    unusualValue:
+      !reportedCodes.every((code) => knownProductCodes.has(code)) ||
+      (rejectionReason !== null && isUnusualReason(rejectionReason, status)),
+  }
+}
+
+/** What a list says about each entry; one about which it says two different finals is left out. */
+function entriesOf(mentions: readonly ObservedEntry[]): Pick<Observation, 'entries' | 'selfContradiction'> {
+  const entries = new Map<string, ObservedEntry>()
+  const contradicted = new Set<string>()
+  for (const mention of mentions) {
+    const key = entryKey(mention)
+    const said = entries.get(key) ?? mention
+    if (isContradiction(said.status, mention.status)) contradicted.add(key)
+    entries.set(key, combine(said, mention))
+  }
+  return {
+    entries: [...entries]
+      .filter(([key]) => !contradicted.has(key))
+      .toSorted(([left], [right]) => compareText(left, right))
+      .map(([, entry]) => entry),
+    selfContradiction: contradicted.size > 0,
+  }
+}
+
+function isContradiction(said: EntryStatus, mentioned: EntryStatus): boolean {
+  return isFinal(said) && isFinal(mentioned) && said !== mentioned
+}
+
+/** Two mentions of one entry, not two different finals: a final says more than PENDING. */
+function combine(said: ObservedEntry, mention: ObservedEntry): ObservedEntry {
+  const reportedPspName = greaterText(said.reportedPspName, mention.reportedPspName)
+  if (said.status !== mention.status) {
+    return { ...(isFinal(said.status) ? said : mention), reportedPspName }
+  }
+  return {
+    ...said,
+    rejectionReason: greaterText(said.rejectionReason, mention.rejectionReason),
+    reportedPspName,
+  }
+}
+
+function textUnitsIn(mentions: readonly ObservedEntry[]): number {
+  return mentions.reduce(
+    (units, { pspName, productCode, rejectionReason }) =>
+      units + pspName.length + productCode.length + (rejectionReason?.length ?? 0),
+    0,
+  )
+}
+
+/** Reasons given as a list become one text, in an order that the sender's order does not change. */
+function readReason(reported: string | readonly string[] | null): string | null {
+  const reasons = typeof reported === 'string' ? [reported] : (reported ?? [])
+  return given(
+    reasons
+      .filter((reason) => reason !== '')
+      .toSorted(compareText)
+      .join('; '),
+  )
+}
+
+function isUnusualReason(reason: string, status: EntryStatus): boolean {
+  return status !== 'REJECTED' || isLongerThan(reason, mostCodePoints.rejectionReason)
+}
+
+function faultOfId(
+  member: 'referenceMerchantId' | 'referenceStoreId' | 'registrationRequestId',
+  id: string | null,
+): Quarantine | null {
+  if (id === null) return null
+  if (!isUsableText(id)) return quarantine('invalid_text', member)
+  return isLongerThan(id, mostCodePoints[member]) ? quarantine('over_long_id', member) : null
+}
+
+function isPlausible(requestTimeMs: number, appendTimeMs: number): boolean {
+  return (
+    Number.isInteger(requestTimeMs) &&
+    Math.abs(requestTimeMs) < anyYearMs &&
+    requestTimeMs - appendTimeMs <= mostAheadMs
+  )
+}
+
+function quarantine(reason: QuarantineReason, where: string): Quarantine {
+  return { kind: 'quarantine', reason, where }
+}
+
+function given(text: string | null): string | null {
+  return text === '' ? null : text
+}
+
+/** Half a surrogate pair has no UTF-8 form, and NUL separates the parts of our own keys. */
+function isUsableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
+/** A code point is one or two units of `text.length`. */
+function isLongerThan(text: string, most: number): boolean {
+  return text.length > 2 * most || Array.from(text).length > most
+}
+
+function isCollectiveStatus(text: string): text is CollectiveStatus {
+  return text === 'COMPLETED' || text === 'PENDING'
+}
+
+function isEntryStatus(text: string): text is EntryStatus {
+  return text === 'PENDING' || text === 'APPROVED' || text === 'REJECTED' || text === 'CANCELLED'
+}
