@@ -53,6 +53,8 @@ export const alertReceipt = z.object({
   version: z.number().int().positive(),
   endpointId: z.string(),
   outcome: z.enum(['delivered', 'given_up']),
+  /** Why it was given up; null for a delivered one. */
+  reason: z.enum(['refused', 'attempts_used_up', 'expired', 'endpoint_gone']).nullable(),
   /** HTTP calls that were made, the last one's status (null: no answer) and closed error code (null: none). */
   attempts: z.number().int().nonnegative(),
   lastStatus: z.number().int().nullable(),

@@ -1,0 +1,399 @@
+import assert from 'node:assert/strict'
+import { registrationChange } from '@signalbox/contracts/registration-change'
+import { registrationState } from '@signalbox/contracts/registration-state'
+import { registrationKey } from '@signalbox/contracts/keys'
+import { topics } from '@signalbox/contracts/topics'
+import type { LogRecord } from '@signalbox/kafka/producer'
+import { packRegistration, unpackRegistration } from '@signalbox/registration/packed'
+import type {
+  Books,
+  OutcomeCounts,
+  StoredRegistration,
+} from '@signalbox/registration-store/registration-store'
+import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { foldChunk, type FoldSettings } from './fold-chunk.ts'
+import { bodyOf, logStartMs, rawRecord, type RawRecordOf } from './raw-log.ts'
+import { randomLog } from './random-log.ts'
+import { readRecord } from './read-record.ts'
+
+const settings: FoldSettings = { clusterId: 'cluster', topics, outputBytes: 10_000_000 }
+
+type Loaded = { loaded?: ReadonlyMap<string, StoredRegistration>; countedThrough?: bigint }
+
+/** Folds records that stand at the offsets from 0 on. */
+function foldBodies(bodies: readonly string[], options: Loaded & Partial<FoldSettings> = {}) {
+  const records = bodies.map((body, index) => rawRecord({ offset: BigInt(index), body }))
+  return foldRecords(records, options)
+}
+
+function foldRecords(
+  records: readonly ReturnType<typeof rawRecord>[],
+  { loaded = new Map(), countedThrough, ...changed }: Loaded & Partial<FoldSettings> = {},
+) {
+  return foldChunk(records.map(readRecord), {
+    loaded,
+    countedThrough: countedThrough ?? null,
+    settings: { ...settings, ...changed },
+  })
+}
+
+const parsed = (record: LogRecord): unknown => JSON.parse(String(record.value))
+const changeOf = (record: LogRecord) => registrationChange.parse(parsed(record))
+const stateOf = (record: LogRecord) => registrationState.parse(parsed(record))
+
+const pending = bodyOf({ round: 'R', entries: [{ codes: ['CASHIER_PAYMENT', 'IN_STORE_PAYMENT'] }] })
+const answered = bodyOf({
+  round: 'R',
+  collective: 'COMPLETED',
+  entries: [
+    { codes: ['IN_STORE_PAYMENT'], status: 'REJECTED', reason: 'blurred photo' },
+    { codes: ['CASHIER_PAYMENT'], status: 'APPROVED' },
+  ],
+})
+
+describe('the first notification of a registration', () => {
+  const folded = foldRecords([
+    rawRecord({
+      offset: 41n,
+      partition: 5,
+      body: answered,
+      appendTimeMs: Date.UTC(2024, 4, 1),
+      headers: { requestTime: '2024-05-01T08:00:00+08:00', traceparent: '00-abc-def-01' },
+    }),
+  ])
+
+  test('makes version 1 as a change', () => {
+    expect(folded.outcomes).toEqual(['applied'])
+    expect(folded.changes).toHaveLength(1)
+    const [change] = folded.changes
+    assert(change !== undefined)
+    expect(change).toMatchObject({
+      topic: 'registration.changes.v1',
+      partition: 5,
+      key: 'client/M/',
+      headers: {
+        ce_id: 'client/M/:1',
+        ce_sequence: '0000000000000001',
+        ce_time: '2024-05-01T00:00:00.000Z',
+        traceparent: '00-abc-def-01',
+      },
+    })
+    expect(changeOf(change)).toEqual({
+      registration: { clientId: 'client', referenceMerchantId: 'M', referenceStoreId: null },
+      version: 1,
+      collectiveStatus: 'COMPLETED',
+      previousCollectiveStatus: null,
+      entries: [
+        {
+          pspName: 'ALIPAY_CN',
+          productCode: 'CASHIER_PAYMENT',
+          status: 'APPROVED',
+          previousStatus: null,
+          rejectionReason: null,
+        },
+        {
+          pspName: 'ALIPAY_CN',
+          productCode: 'IN_STORE_PAYMENT',
+          status: 'REJECTED',
+          previousStatus: null,
+          rejectionReason: 'blurred photo',
+        },
+      ],
+      flags: expect.any(Array) as unknown,
+      cause: {
+        notificationId: 'notification-41',
+        requestTime: '2024-05-01T08:00:00+08:00',
+        raw: { topic: 'registration.raw.v1', partition: 5, offset: '41' },
+      },
+    })
+  })
+
+  test('makes a state record with the same content and the registers', () => {
+    const [state] = folded.states
+    assert(state !== undefined)
+    expect(state).toMatchObject({ topic: 'registration.state.v1', partition: 5, key: 'client/M/' })
+    expect(stateOf(state)).toMatchObject({
+      version: 1,
+      collectiveStatus: 'COMPLETED',
+      rebuild: { rev: '41' },
+      cause: { raw: { offset: '41' } },
+    })
+  })
+
+  test('is to be saved, counted and marked as read', () => {
+    expect(folded.registrations).toMatchObject([
+      { registration: { referenceMerchantId: 'M' }, stored: { rev: '41', registration: { version: 1 } } },
+    ])
+    expect(folded.counted).toEqual({
+      countedFrom: '41',
+      countedThrough: '41',
+      counts: { applied: 1, flagged: 0, repeated: 0, stale: 0, quarantined: 0 },
+    })
+    expect(folded.watermark).toEqual({
+      clusterId: 'cluster',
+      topic: 'registration.raw.v1',
+      partition: 5,
+      offset: 41n,
+      notificationId: 'notification-41',
+    })
+  })
+})
+
+test('several versions of one registration in one chunk are several changes and states, and one thing to save', () => {
+  const folded = foldBodies([pending, answered])
+  expect(folded.outcomes).toEqual(['applied', 'applied'])
+  expect(folded.changes.map(changeOf).map(({ version }) => version)).toEqual([1, 2])
+  expect(folded.states.map(stateOf).map(({ version }) => version)).toEqual([1, 2])
+  expect(folded.registrations).toMatchObject([{ stored: { registration: { version: 2 } } }])
+  expect(folded.changes.map(changeOf)[1]).toMatchObject({
+    previousCollectiveStatus: 'PENDING',
+    entries: [{ previousStatus: 'PENDING' }, { previousStatus: 'PENDING' }],
+  })
+})
+
+test('stores of one merchant are registrations of their own', () => {
+  const folded = foldBodies([
+    bodyOf({}),
+    bodyOf({ store: 'S' }),
+    bodyOf({ store: 'S', collective: 'COMPLETED' }),
+  ])
+  expect(folded.changes.map(({ key }) => key)).toEqual(['client/M/', 'client/M/S', 'client/M/S'])
+  expect(folded.changes.map(changeOf).map(({ version }) => version)).toEqual([1, 1, 2])
+  expect(folded.registrations).toHaveLength(2)
+})
+
+test('a known registration goes on from its stored version', () => {
+  const before = foldBodies([pending])
+  const [known] = before.registrations
+  assert(known !== undefined)
+  const folded = foldRecords([rawRecord({ offset: 1n, body: answered })], {
+    loaded: new Map([[registrationKey(known.registration), known.stored]]),
+    countedThrough: 0n,
+  })
+  expect(folded.changes.map(changeOf)).toMatchObject([{ version: 2, cause: { raw: { offset: '1' } } }])
+})
+
+test('a record that moves a register without a new version makes a state record that names the version’s cause', () => {
+  const folded = foldBodies([answered, answered])
+  expect(folded.outcomes).toEqual(['applied', 'repeated'])
+  expect(folded.changes).toHaveLength(1)
+  expect(folded.states.map(stateOf)).toMatchObject([
+    { version: 1, rebuild: { rev: '0' }, cause: { raw: { offset: '0' } } },
+    { version: 1, rebuild: { rev: '1' }, cause: { raw: { offset: '0' } } },
+  ])
+})
+
+test('a record that moves nothing makes no record at all', () => {
+  const again = { body: answered, headers: { requestTimeMs: logStartMs } }
+  const folded = foldRecords([rawRecord({ offset: 0n, ...again }), rawRecord({ offset: 1n, ...again })])
+  expect(folded.outcomes).toEqual(['applied', 'repeated'])
+  expect(folded.changes).toHaveLength(1)
+  expect(folded.states).toHaveLength(1)
+  expect(folded.registrations[0]?.stored.rev).toBe('0')
+})
+
+describe('a record that does not fit', () => {
+  const folded = foldBodies([pending, '{"referenceMerchantId":"M"}', answered])
+
+  test('is set aside between its neighbours without touching them', () => {
+    expect(folded.outcomes).toEqual(['applied', 'quarantined', 'applied'])
+    expect(folded.changes.map(changeOf).map(({ version }) => version)).toEqual([1, 2])
+    expect(folded.problems).toEqual([
+      { offset: 1n, reason: 'missing_member', where: 'registrationResult.registrationStatus' },
+    ])
+    expect(folded.watermark.offset).toBe(2n)
+    expect(folded.counted?.counts).toEqual({ applied: 2, flagged: 0, repeated: 0, stale: 0, quarantined: 1 })
+  })
+
+  test('is kept byte for byte with its origin and the reason', () => {
+    const original = rawRecord({ offset: 1n, body: '{"referenceMerchantId":"M"}' })
+    expect(folded.quarantined).toEqual([
+      {
+        topic: 'registration.quarantine.v1',
+        partition: 0,
+        key: original.key,
+        value: original.value,
+        headers: {
+          ...Object.fromEntries(original.headers),
+          'dlq-original-topic': 'registration.raw.v1',
+          'dlq-original-partition': '0',
+          'dlq-original-offset': '1',
+          'dlq-original-timestamp': String(original.timestampMs),
+          'dlq-error-code': 'missing_member',
+          'dlq-error-message': 'registrationResult.registrationStatus',
+        },
+      },
+    ])
+  })
+
+  test('moves the watermark alone, too', () => {
+    const alone = foldBodies(['not JSON'])
+    expect(alone.watermark).toMatchObject({ offset: 0n, notificationId: 'notification-0' })
+    expect(alone.registrations).toEqual([])
+  })
+})
+
+test('a 65th round is set aside', () => {
+  const folded = foldBodies(Array.from({ length: 65 }, (_, index) => bodyOf({ round: `R${index}` })))
+  expect(folded.outcomes.filter((outcome) => outcome === 'quarantined')).toHaveLength(1)
+  expect(folded.problems).toEqual([
+    { offset: 64n, reason: 'too_many_rounds', where: 'registrationRequestId' },
+  ])
+})
+
+test.each(['changes', 'state'] as const)(
+  'a record that would make the %s record too large is set aside, and what comes later is folded',
+  (topic) => {
+    const limit = { ...topics[topic], maxMessageBytes: 3_000 }
+    const large = bodyOf({
+      round: 'R',
+      entries: Array.from({ length: 40 }, (_, index) => ({ psp: `PSP_WITH_A_LONG_NAME_${index}` })),
+    })
+    const folded = foldBodies([pending, large, answered], { topics: { ...topics, [topic]: limit } })
+    expect(folded.outcomes).toEqual(['applied', 'quarantined', 'applied'])
+    expect(folded.problems).toEqual([{ offset: 1n, reason: 'registration_too_large', where: '' }])
+    expect(folded.changes.map(changeOf)[1]).toMatchObject({ version: 2, entries: [{}, {}] })
+  },
+)
+
+test('what the books contain already is folded and not counted again', () => {
+  const folded = foldBodies([pending, answered, answered], { countedThrough: 1n })
+  expect(folded.outcomes).toEqual(['redelivered', 'redelivered', 'repeated'])
+  expect(folded.changes).toHaveLength(2)
+  expect(folded.counted).toEqual({
+    countedFrom: '2',
+    countedThrough: '2',
+    counts: { applied: 0, flagged: 0, repeated: 1, stale: 0, quarantined: 0 },
+  })
+  expect(foldBodies([pending], { countedThrough: 1n }).counted).toBeNull()
+})
+
+test('a chunk ends early when its outputs grow large, but never before its first record', () => {
+  const bodies = Array.from({ length: 10 }, (_, index) => bodyOf({ store: `S${index}` }))
+  expect(foldBodies(bodies, { outputBytes: 1 }).outcomes).toHaveLength(1)
+  const some = foldBodies(bodies, { outputBytes: 3_000 })
+  expect(some.outcomes.length).toBeGreaterThan(1)
+  expect(some.outcomes.length).toBeLessThan(10)
+  expect(some.watermark.offset).toBe(BigInt(some.outcomes.length - 1))
+})
+
+// ---- Properties over random logs ----
+
+const rawLog = randomLog({ minLength: 1, maxLength: 25 }).map((log) =>
+  log.map(({ clientId, body, signedBeforeMs }, index) => {
+    const appendTimeMs = logStartMs + index * 3_600_000
+    const headers = { clientId, requestTimeMs: appendTimeMs - signedBeforeMs }
+    return { offset: BigInt(index), body, appendTimeMs, headers }
+  }),
+)
+
+/** Folds a log chunk by chunk, with a view between the chunks that keeps registrations as texts. */
+function foldLog(
+  log: readonly RawRecordOf[],
+  { chunks, outputBytes }: { chunks: readonly number[]; outputBytes: number },
+) {
+  const view = new Map<string, StoredRegistration>()
+  let books: Books | null = null
+  const published = { changes: [] as LogRecord[], quarantined: [] as LogRecord[], states: [] as LogRecord[] }
+  const outcomes: string[] = []
+  let rest = log.map(rawRecord)
+  for (let turn = 0; rest.length > 0; turn++) {
+    const size = chunks[turn % chunks.length] ?? 1
+    const folded = foldRecords(rest.slice(0, size), {
+      loaded: view,
+      ...(books === null ? {} : { countedThrough: BigInt(books.countedThrough) }),
+      outputBytes,
+    })
+    published.changes.push(...folded.changes)
+    published.quarantined.push(...folded.quarantined)
+    published.states.push(...folded.states)
+    outcomes.push(...folded.outcomes)
+    for (const { registration, stored } of folded.registrations) {
+      const kept = unpackRegistration(packRegistration(stored.registration))
+      assert(kept !== null)
+      view.set(registrationKey(registration), { ...stored, registration: kept })
+    }
+    books = added(books, folded.counted)
+    rest = rest.slice(folded.outcomes.length)
+  }
+  return { published, view, books, outcomes }
+}
+
+function added(books: Books | null, counted: Books | null): Books | null {
+  if (books === null || counted === null) return counted ?? books
+  const sum = (outcome: keyof OutcomeCounts) => books.counts[outcome] + counted.counts[outcome]
+  return {
+    countedFrom: books.countedFrom,
+    countedThrough: counted.countedThrough,
+    counts: {
+      applied: sum('applied'),
+      flagged: sum('flagged'),
+      repeated: sum('repeated'),
+      stale: sum('stale'),
+      quarantined: sum('quarantined'),
+    },
+  }
+}
+
+test('wherever the borders between chunks fall, the same bytes are published and the same view is left', () => {
+  const borders = fc.record({
+    chunks: fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 5 }),
+    outputBytes: fc.constantFrom(1, 2_000, 10_000_000),
+  })
+  fc.assert(
+    fc.property(rawLog, borders, (log, some) => {
+      expect(foldLog(log, some)).toEqual(foldLog(log, { chunks: [log.length], outputBytes: 10_000_000 }))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('versions rise by exactly one along any log, and every record has exactly one outcome', () => {
+  fc.assert(
+    fc.property(rawLog, (log) => {
+      const { published, books } = foldLog(log, { chunks: [4], outputBytes: 10_000_000 })
+      const versions = Map.groupBy(published.changes.map(changeOf), ({ registration }) =>
+        registrationKey(registration),
+      )
+      for (const changes of versions.values()) {
+        expect(changes.map(({ version }) => version)).toEqual(changes.map((_, index) => index + 1))
+      }
+      const outcomes = Object.values(books?.counts ?? {})
+      expect(outcomes.reduce((sum, number) => sum + number, 0)).toBe(log.length)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('outcomes and changes are those that an independent, naive implementation finds', () => {
+  fc.assert(
+    fc.property(rawLog, (log) => {
+      const { published, outcomes } = foldLog(log, { chunks: [3], outputBytes: 10_000_000 })
+      const verdict = naiveOracle(
+        log.map(({ body, appendTimeMs, headers }) => ({
+          body,
+          appendTimeMs,
+          ...headers,
+          dialect: 'alipayplus',
+          push: false,
+        })),
+      )
+      expect(outcomes).toEqual(verdict.outcomes)
+      const changes = published.changes.map(changeOf).map((change) => ({
+        key: JSON.stringify(Object.values(change.registration)),
+        version: change.version,
+        collectiveStatus: change.collectiveStatus,
+        entries: change.entries.map(({ pspName, productCode, status, rejectionReason }) => ({
+          pspName,
+          productCode,
+          status,
+          rejectionReason,
+        })),
+      }))
+      expect(changes).toEqual(verdict.changes)
+    }),
+    { numRuns: 300 },
+  )
+})
