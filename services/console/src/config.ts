@@ -1,0 +1,38 @@
+import { kafkaEnv } from '@signalbox/kafka/config'
+import { redisEnv } from '@signalbox/registration-store/config'
+import { type Environment, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
+import { z } from 'zod'
+
+/** Every variable that the console reads. */
+export const consoleEnv = z.object({
+  ...runtimeEnv({ opsPort: 9104 }),
+  CONSOLE_PORT: port(8090).describe('port of the query API; 0 takes a free one'),
+  API_TOKENS_FILE: z
+    .string()
+    .describe('JSON file with the SHA-256 of each token, its role and the client ids that it may see'),
+  ...redisEnv,
+  TOPIC_PARTITIONS: kafkaEnv.TOPIC_PARTITIONS,
+})
+
+export type ConsoleConfig = {
+  api: { host: string; port: number }
+  ops: { host: string; port: number }
+  redis: { url: string; keyPrefix: string }
+  /** Partitions of the raw topic, by which the view is laid out. */
+  partitions: number
+  tokensFile: string
+  logLevel: string
+}
+
+/** @throws StartProblem naming every variable that is missing or wrong */
+export function readConfig(env: Environment): ConsoleConfig {
+  const given = parseEnvironment('console', consoleEnv, env)
+  return {
+    api: { host: given.LISTEN_HOST, port: given.CONSOLE_PORT },
+    ops: { host: given.LISTEN_HOST, port: given.OPS_PORT },
+    redis: { url: given.REDIS_URL, keyPrefix: given.REDIS_KEY_PREFIX },
+    partitions: given.TOPIC_PARTITIONS,
+    tokensFile: given.API_TOKENS_FILE,
+    logLevel: given.LOG_LEVEL,
+  }
+}

@@ -1,0 +1,57 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { createVerb, runCommandLine } from './command-line.ts'
+
+const runs: object[] = []
+const verb = createVerb({
+  name: 'wave',
+  about: 'Waves at somebody.',
+  options: z.object({
+    sinkUrl: z.string().min(1).meta({ value: 'URL', description: 'whom to wave at' }),
+    times: z.coerce.number().int().default(2).meta({ value: 'COUNT', description: 'how often' }),
+    loudly: z.boolean().default(false).meta({ description: 'with a shout' }),
+  }),
+  async run(options) {
+    runs.push(options)
+    return 0
+  },
+})
+const said = { stdout: '', stderr: '' }
+vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((said.stdout += String(text))))
+vi.spyOn(process.stderr, 'write').mockImplementation((text) => Boolean((said.stderr += String(text))))
+const wave = (...args: string[]) => runCommandLine('signal', [verb], args)
+
+afterEach(() => {
+  runs.length = 0
+  Object.assign(said, { stdout: '', stderr: '' })
+})
+
+test('a verb gets its options with standards filled in', async () => {
+  expect(await wave('wave', '--sink-url', 'x', '--loudly')).toBe(0)
+  expect(runs).toEqual([{ sinkUrl: 'x', times: 2, loudly: true }])
+})
+
+test('help names every option, what it is and its standard', async () => {
+  expect(await wave('wave', '--help')).toBe(0)
+  expect(said.stdout).toContain('signal wave --sink-url URL [--times COUNT] [--loudly]')
+  expect(said.stdout).toMatch(/--times COUNT +how often \(default 2\)/)
+  expect(runs).toEqual([])
+})
+
+test('help without a verb lists the verbs', async () => {
+  expect(await wave('--help')).toBe(0)
+  expect(said.stdout).toMatch(/wave +Waves at somebody\./)
+})
+
+test.each([
+  [['wave', '--sink-url', 'x', '--tmies', '3'], "Unknown option '--tmies'"],
+  [['wave'], '--sink-url URL is missing: whom to wave at'],
+  [['wave', '--sink-url', 'x', '--times', 'often'], '--times does not fit'],
+  [['wave', '--sink-url', 'x', 'left'], 'left'],
+  [['hail'], 'There is no verb "hail".'],
+  [[], 'No verb is given.'],
+])('%j is refused with exit code 1 and a reason', async (args, reason) => {
+  expect(await wave(...args)).toBe(1)
+  expect(said.stderr).toContain(reason)
+  expect(runs).toEqual([])
+})

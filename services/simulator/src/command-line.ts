@@ -1,0 +1,133 @@
+import { parseArgs } from 'node:util'
+import { describeFailure, StartProblem } from '@signalbox/runtime/start-problem'
+import { z } from 'zod'
+
+/** One thing that the program can do; `run` gives the exit code. */
+export type Verb = {
+  name: string
+  about: string
+  help(program: string): string
+  run(args: readonly string[]): Promise<number>
+}
+
+/**
+ * A verb whose options are a zod object: the member `sinkUrl` is the option `--sink-url`, its description is
+ * its help, and `value` of its meta names the argument; an option without that is a switch.
+ */
+export function createVerb<S extends z.ZodRawShape>(verb: {
+  name: string
+  about: string
+  options: z.ZodObject<S>
+  run(options: z.output<z.ZodObject<S>>): Promise<number>
+}): Verb {
+  const options = Object.entries<unknown>(verb.options.shape).map(([member, schema]) =>
+    optionOf(member, schema),
+  )
+  return {
+    name: verb.name,
+    about: verb.about,
+    help: (program) =>
+      [
+        `${program} ${verb.name} ${options.map(({ usage, required }) => (required ? usage : `[${usage}]`)).join(' ')}`,
+        '',
+        verb.about,
+        '',
+        ...options.map(({ usage, about }) => `  ${usage.padEnd(24)}  ${about}`),
+      ].join('\n'),
+    run: (args) => verb.run(parseOptions({ verb: verb.name, schema: verb.options, options, args })),
+  }
+}
+
+/** Runs the verb that the arguments name; whatever goes wrong is one readable message and exit code 1. */
+export async function runCommandLine(
+  program: string,
+  verbs: readonly Verb[],
+  args: readonly string[],
+): Promise<number> {
+  const [name, ...rest] = args
+  const verb = verbs.find((candidate) => candidate.name === name)
+  if (verb !== undefined && wantsHelp(rest)) return print(verb.help(program))
+  if (verb === undefined && wantsHelp(args)) return print(overview(program, verbs))
+  try {
+    if (verb === undefined) {
+      const problem = name === undefined ? 'No verb is given.' : `There is no verb "${name}".`
+      throw new StartProblem(`${problem}\n\n${overview(program, verbs)}`)
+    }
+    return await verb.run(rest)
+  } catch (problem) {
+    process.stderr.write(`${describeFailure(problem)}\n`)
+    return 1
+  }
+}
+
+type Option = ReturnType<typeof optionOf>
+
+const optionMeta = z.object({ description: z.string(), value: z.string().optional() })
+
+function optionOf(member: string, schema: unknown) {
+  if (!(schema instanceof z.ZodType)) throw new TypeError(`${member} is no zod schema`)
+  const { description, value } = optionMeta.parse(schema.meta())
+  const name = member.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const standard = schema.safeParse(undefined)
+  const shown = standard.success && value !== undefined && standard.data !== undefined
+  return {
+    member,
+    name,
+    type: value === undefined ? ('boolean' as const) : ('string' as const),
+    usage: value === undefined ? `--${name}` : `--${name} ${value}`,
+    required: !standard.success,
+    about: shown ? `${description} (default ${String(standard.data)})` : description,
+  }
+}
+
+function parseOptions<S extends z.ZodRawShape>(request: {
+  verb: string
+  schema: z.ZodObject<S>
+  options: readonly Option[]
+  args: readonly string[]
+}): z.output<z.ZodObject<S>> {
+  const { verb, schema, options, args } = request
+  const given = readArguments(verb, options, args)
+  const parsed = schema.safeParse(
+    Object.fromEntries(options.map(({ member, name }) => [member, given[name]])),
+  )
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.map((issue) => {
+    const option = options.find(({ member }) => member === issue.path[0])
+    if (option === undefined) return issue.message
+    return given[option.name] === undefined
+      ? `${option.usage} is missing: ${option.about}`
+      : `--${option.name} does not fit: ${issue.message}. It is: ${option.about}`
+  })
+  throw new StartProblem(`${verb} cannot run:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+}
+
+function readArguments(verb: string, options: readonly Option[], args: readonly string[]) {
+  try {
+    const config = Object.fromEntries(options.map(({ name, type }) => [name, { type }]))
+    return parseArgs({ args: [...args], options: config, strict: true, allowPositionals: false }).values
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause)
+    throw new StartProblem(`${verb} cannot run: ${problem}\nSee ${verb} --help.`)
+  }
+}
+
+function wantsHelp(args: readonly string[]): boolean {
+  return args.includes('--help') || args.includes('-h')
+}
+
+function overview(program: string, verbs: readonly Verb[]): string {
+  const lines = verbs.map(({ name, about }) => `  ${name.padEnd(8)}  ${about}`)
+  return [
+    `${program} <verb> [options]`,
+    '',
+    ...lines,
+    '',
+    `Options of a verb: ${program} <verb> --help`,
+  ].join('\n')
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`)
+  return 0
+}

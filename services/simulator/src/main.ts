@@ -1,0 +1,8 @@
+import { runCommandLine } from './command-line.ts'
+import { curlVerb } from './verbs/curl.ts'
+import { initVerb } from './verbs/init.ts'
+import { sendVerb } from './verbs/send.ts'
+import { sinksVerb } from './verbs/sinks.ts'
+
+const verbs = [initVerb, sinksVerb, sendVerb, curlVerb]
+process.exitCode = await runCommandLine('simulator', verbs, process.argv.slice(2))
