@@ -23,12 +23,11 @@ const child = spawn(command, args, {
     ...process.env,
     PATH: [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter),
     TURBO_TELEMETRY_DISABLED: '1',
-    TESTCONTAINERS_RYUK_DISABLED: process.env.TESTCONTAINERS_RYUK_DISABLED ?? 'true',
   },
 })
 // The terminal sends Ctrl-C to the whole group, so the child gets it too; other signals are passed on.
 // Either way this launcher stays until the child has cleaned up.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   })
@@ -37,7 +36,9 @@ child.on('error', (error) => fail(`Cannot run ${command}: ${error.message}`))
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))
 
 function install() {
-  const lockfile = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lockfile = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   const stamp = join(root, 'node_modules', '.installed-lockfile')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfile) return
   process.stderr.write('Installing dependencies (npm ci) ...\n')
@@ -66,10 +67,12 @@ function findNode() {
   )
 }
 
+/** @param {string} version */
 function major(version) {
   return Number(version.slice(1).split('.')[0])
 }
 
+/** @param {string} message @returns {never} */
 function fail(message) {
   process.stderr.write(`${message}\n`)
   process.exit(1)

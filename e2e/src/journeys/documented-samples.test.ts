@@ -1,0 +1,95 @@
+import { registrationKey } from '@signalbox/contracts/keys'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { imbalances, isAcknowledged } from '../balance.ts'
+import { wrongStates } from '../final-states.ts'
+import { openPipeline, type Pipeline } from '../pipeline.ts'
+import { untilQuiet } from '../quiet.ts'
+import { type RunFacts, readTruth } from '../run-facts.ts'
+
+let pipeline: Pipeline
+let facts: RunFacts
+
+beforeAll(async () => {
+  // oxlint-disable-next-line node/no-process-env -- a test is the entry point of its run
+  pipeline = await openPipeline({ env: process.env })
+  const send = await pipeline.simulate('send', ['--url', pipeline.ingressUrl, '--notifications', '0', '--seeds'])
+  expect(await send.ended).toBe('exit code 0')
+  const quiet = await untilQuiet(pipeline, { deadlineMs: 60_000 })
+  expect(imbalances(quiet.balance)).toEqual([])
+  facts = quiet.facts
+})
+afterAll(() => pipeline?.[Symbol.asyncDispose]())
+
+const samples = [
+  {
+    name: 'the Alipay+ sample',
+    dialect: 'alipayplus',
+    merchant: '2188120000190000',
+    entries: [
+      {
+        pspName: 'ALIPAY_CN',
+        productCode: 'CASHIER_PAYMENT',
+        status: 'APPROVED',
+        previousStatus: null,
+        rejectionReason: null,
+      },
+      {
+        pspName: 'ALIPAY_CN',
+        productCode: 'IN_STORE_PAYMENT',
+        status: 'REJECTED',
+        previousStatus: null,
+        rejectionReason: 'rejectionReason message',
+      },
+    ],
+    events: ['entry.approved', 'entry.rejected', 'collective.completed'],
+  },
+  {
+    name: 'the AMS sample',
+    dialect: 'ams',
+    merchant: '218812000019****',
+    entries: [
+      { pspName: 'ALIPAY_CN', productCode: '*', status: 'APPROVED', previousStatus: null, rejectionReason: null },
+    ],
+    events: ['entry.approved', 'collective.completed'],
+  },
+]
+
+describe.each(samples)('$name', ({ dialect, merchant, entries, events }) => {
+  test('is answered with a signed S that verifies', () => {
+    const lines = facts.sent.filter((line) => line.merchant === merchant)
+    expect(lines).toHaveLength(1)
+    expect(lines.filter(isAcknowledged)).toHaveLength(1)
+  })
+
+  test('is kept byte for byte with its dialect', () => {
+    const [record, ...others] = facts.raw.filter(({ headers }) => headers.dialect === dialect)
+    expect(others).toEqual([])
+    expect(record?.bodySha256).toBe(facts.sent.find((line) => line.merchant === merchant)?.bodySha256)
+  })
+
+  test('becomes one change with its entries', () => {
+    const changes = facts.changes.filter(({ registration }) => registration.referenceMerchantId === merchant)
+    expect(changes).toHaveLength(1)
+    expect(changes[0]).toMatchObject({ version: 1, collectiveStatus: 'COMPLETED', previousCollectiveStatus: null, entries })
+  })
+
+  test('reaches the merchant’s endpoint and the client’s wildcard as verified webhooks', () => {
+    const deliveries = facts.deliveries.filter(({ body }) => body.includes(merchant))
+    expect(deliveries.map(({ endpointId, verified }) => [endpointId.split('-')[0], verified]).toSorted()).toEqual([
+      ['merchant', true],
+      ['wildcard', true],
+    ])
+    for (const { body, headers, webhookId } of deliveries) {
+      const alert = JSON.parse(body)
+      expect(alert).toMatchObject({ type: 'registration.changed', data: { version: 1, collective: 'COMPLETED' } })
+      expect(alert.data.events.map((event: { type: string }) => event.type).toSorted()).toEqual(events.toSorted())
+      expect(headers['webhook-id']).toBe(webhookId)
+    }
+  })
+})
+
+test('the query API shows both in the shape of inquiryRegistrationStatus', async () => {
+  const truth = await readTruth(pipeline)
+  expect(truth.map(({ registration }) => registrationKey(registration))).toHaveLength(2)
+  expect(await wrongStates(pipeline, truth)).toEqual([])
+})

@@ -1,0 +1,177 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pickFreePorts } from '@signalbox/embedded/free-ports'
+import { type Infra, openInfra } from '@signalbox/embedded/infra'
+import { openSupervisor } from '@signalbox/embedded/supervisor'
+import { z } from 'zod'
+import { createServiceProcess, launchProgram, type ServiceProcess } from './service-process.ts'
+
+export const serviceNames = ['processor', 'alerts', 'console', 'ingress'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
+/** Signalbox as a whole: Kafka, Redis, the four services and the merchants' sinks, all real processes. */
+export type Pipeline = AsyncDisposable & {
+  infra: Infra
+  /** Keys, files, logs and what the simulator has recorded; removed at the end. */
+  folder: string
+  services: Record<ServiceName, ServiceProcess>
+  sinks: ServiceProcess
+  ingressUrl: string
+  consoleUrl: string
+  consoleToken: string
+  /** For clients of this pipeline's Kafka. */
+  kafka: KafkaAccess
+  redis: { url: string; keyPrefix: string }
+  /** Runs a verb of the simulator to its end. */
+  simulate(verb: string, args: readonly string[]): Promise<SimulatorRun>
+}
+
+export type KafkaAccess = {
+  brokers: string[]
+  tls: false
+  partitions: number
+  replication: number
+  createTopics: boolean
+}
+
+export type SimulatorRun = { pid: number; ended: Promise<string>; logFile: string }
+
+/** One partition count for all topics of a run; small, so that a run of a minute fills each. */
+const partitions = 4
+
+const listening = z.object({ port: z.number().int().positive() })
+
+/** Starts everything and waits until it is ready. Disposal stops services first, then what they use. */
+export async function openPipeline(options: {
+  env: Readonly<Record<string, string | undefined>>
+  brokers?: 1 | 3
+  /** Extra variables for one service, such as a shorter back-off. */
+  environment?: Partial<Record<ServiceName, Record<string, string>>>
+  sinkArgs?: readonly string[]
+  onProgress?: (message: string) => void
+}): Promise<Pipeline> {
+  const progress = options.onProgress ?? (() => {})
+  await using opened = new AsyncDisposableStack()
+
+  const infra = opened.use(
+    await openInfra({ env: options.env, brokers: options.brokers ?? 1, onProgress: progress }),
+  )
+  const supervisor = opened.use(await openSupervisor({ temporaryFolderPrefix: temporaryFolderPrefix() }))
+  const folder = supervisor.temporaryFolder
+  if (folder === null) throw new Error('the supervisor was asked for a folder')
+  await mkdir(join(folder, 'sandbox'))
+  const sandbox = join(folder, 'sandbox')
+
+  // One run among others on a shared Redis or Kafka: `env` infrastructure may hold other data.
+  const keyPrefix = 'sb:'
+  const redisUrl = infra.redisUrls[0]
+  if (redisUrl === undefined) throw new Error('the infrastructure has no Redis')
+  const replication = options.brokers ?? 1
+  const kafka: KafkaAccess = {
+    brokers: infra.kafkaBrokers,
+    tls: false,
+    partitions,
+    replication,
+    createTopics: true,
+  }
+
+  const [sinksPort] = await pickFreePorts(1)
+  let runs = 0
+  const simulate = async (verb: string, args: readonly string[]): Promise<SimulatorRun> => {
+    const name = `simulator-${verb}-${++runs}`
+    const main = 'services/simulator/src/main.ts'
+    const run = await launchProgram({ supervisor, name, folder, main, args: [verb, '--folder', sandbox, ...args] })
+    return { pid: run.pid, ended: run.exited, logFile: run.logFile }
+  }
+
+  progress('writing keys and files of a sandbox client')
+  const init = await simulate('init', ['--sink-url', `http://127.0.0.1:${sinksPort}`])
+  const initialised = await init.ended
+  if (initialised !== 'exit code 0') {
+    throw new Error(`simulator init: ${initialised}\n${await readFile(init.logFile, 'utf8')}`)
+  }
+
+  const common = {
+    KAFKA_BROKERS: infra.kafkaBrokers.join(','),
+    KAFKA_CREATE_TOPICS: 'true',
+    TOPIC_PARTITIONS: String(partitions),
+    TOPIC_REPLICATION: String(replication),
+    REDIS_URL: redisUrl,
+    REDIS_KEY_PREFIX: keyPrefix,
+    LISTEN_HOST: '127.0.0.1',
+    LOG_LEVEL: 'info',
+    OPS_PORT: '0',
+  }
+  const ports = { ingress: 0, console: 0 }
+  const environments: Record<ServiceName, () => Record<string, string>> = {
+    ingress: () => ({ ...common, CLIENTS_FILE: join(sandbox, 'clients.json'), INGRESS_PORT: String(ports.ingress) }),
+    processor: () => common,
+    alerts: () => ({
+      ...common,
+      ENDPOINTS_FILE: join(sandbox, 'endpoints.json'),
+      ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
+    }),
+    console: () => ({ ...common, API_TOKENS_FILE: join(sandbox, 'tokens.json'), CONSOLE_PORT: String(ports.console) }),
+  }
+  const service = (name: ServiceName, readyEvent: string) =>
+    createServiceProcess({
+      supervisor,
+      name,
+      folder,
+      main: `services/${name}/src/main.ts`,
+      environment: () => ({ ...environments[name](), ...options.environment?.[name] }),
+      readyEvent,
+    })
+  const sinks = createServiceProcess({
+    supervisor,
+    name: 'sinks',
+    folder,
+    main: 'services/simulator/src/main.ts',
+    args: ['sinks', '--folder', sandbox, '--port', String(sinksPort), ...(options.sinkArgs ?? [])],
+    environment: () => ({}),
+    readyEvent: 'sinks.listening',
+  })
+  const services: Record<ServiceName, ServiceProcess> = {
+    processor: service('processor', 'processor.started'),
+    alerts: service('alerts', 'alerts.started'),
+    console: service('console', 'console.listening'),
+    ingress: service('ingress', 'ingress.listening'),
+  }
+  opened.defer(async () => {
+    // Asked to stop in the order of the flow, so that each can finish what it took.
+    for (const name of ['ingress', 'processor', 'alerts', 'console'] as const) await services[name].stop()
+    await sinks.stop()
+  })
+
+  progress('starting the sinks, processor, alerts, console and ingress')
+  const [, , , consoleReady, ingressReady] = await Promise.all([
+    sinks.start(),
+    services.processor.start(),
+    services.alerts.start(),
+    services.console.start(),
+    services.ingress.start(),
+  ])
+  // A restarted service comes back where its clients know it.
+  ports.console = listening.parse(consoleReady).port
+  ports.ingress = listening.parse(ingressReady).port
+
+  const owned = opened.move()
+  return {
+    infra,
+    folder: sandbox,
+    services,
+    sinks,
+    ingressUrl: `http://127.0.0.1:${ports.ingress}`,
+    consoleUrl: `http://127.0.0.1:${ports.console}`,
+    consoleToken: (await readFile(join(sandbox, 'console-token'), 'utf8')).trim(),
+    kafka,
+    redis: { url: redisUrl, keyPrefix },
+    simulate,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function temporaryFolderPrefix(): string {
+  return join(tmpdir(), 'signalbox-run-')
+}
