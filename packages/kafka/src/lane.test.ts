@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type AppendResult, createLane, type LaneLimits, type LogRecord, type SendOutcome } from './lane.ts'
+
+const limits: LaneLimits = {
+  maxQueuedRecords: 1_000,
+  maxQueuedBytes: 1_000_000,
+  maxBatchRecords: 500,
+  maxBatchBytes: 100_000,
+  maxBatchBytesPerPartition: 50_000,
+}
+
+const record = (name: string, partition = 0, bytes = 1): LogRecord => ({
+  topic: 't',
+  partition,
+  key: name,
+  value: 'x'.repeat(bytes),
+})
+const names = (batch: readonly LogRecord[]) => batch.map(({ key }) => key)
+const confirm = (batch: readonly LogRecord[], partitions?: number[]): SendOutcome => ({
+  kind: 'answered',
+  stored: batch
+    .filter(({ partition }) => partitions === undefined || partitions.includes(partition))
+    .map(({ topic, partition }) => ({ topic, partition, baseOffset: '7' })),
+})
+const stored: AppendResult = { kind: 'stored', offset: '7' }
+const deadline: AppendResult = { kind: 'unconfirmed', reason: 'deadline' }
+const deadlineMs = 3_000
+
+/** A broker that answers the n-th batch as the n-th script says, the last one for ever, and notes what it was sent. */
+function fakeBroker(...scripts: ((batch: readonly LogRecord[]) => SendOutcome | Promise<SendOutcome>)[]) {
+  const batches: string[][] = []
+  const send = async (batch: readonly LogRecord[]) => {
+    const script = scripts[Math.min(batches.length, scripts.length - 1)] ?? confirm
+    batches.push(names(batch))
+    return script(batch)
+  }
+  return { batches, send }
+}
+
+const never = () => new Promise<SendOutcome>(() => {})
+const after = (ms: number, outcome: (batch: readonly LogRecord[]) => SendOutcome) => {
+  return (batch: readonly LogRecord[]) =>
+    new Promise<SendOutcome>((resolve) => setTimeout(() => resolve(outcome(batch)), ms))
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+async function settled<T>(promises: Promise<T>[], waitMs = 20_000): Promise<T[]> {
+  const all = Promise.all(promises)
+  await vi.advanceTimersByTimeAsync(waitMs)
+  return all
+}
+
+describe('group commit', () => {
+  test('appends of one turn share a batch, later ones gather while it is under way, in order', async () => {
+    const broker = fakeBroker(after(10, confirm))
+    const lane = createLane(broker.send, limits)
+    const first = ['a', 'b'].map((name) => lane.append(record(name), { deadlineMs }))
+    await vi.advanceTimersByTimeAsync(5)
+    const second = ['c', 'd', 'e'].map((name) => lane.append(record(name), { deadlineMs }))
+    expect(await settled([...first, ...second])).toEqual([stored, stored, stored, stored, stored])
+    expect(broker.batches).toEqual([
+      ['a', 'b'],
+      ['c', 'd', 'e'],
+    ])
+  })
+
+  test('a batch ends at its number of records, its bytes, and the bytes of a partition', async () => {
+    const broker = fakeBroker(confirm)
+    const lane = createLane(broker.send, {
+      ...limits,
+      maxBatchRecords: 3,
+      maxBatchBytes: 2_000,
+      maxBatchBytesPerPartition: 1_000,
+    })
+    const append = (name: string, partition: number, bytes: number) =>
+      lane.append(record(name, partition, bytes), { deadlineMs })
+    await settled([
+      ...['a', 'b', 'c', 'd'].map((name) => append(name, 0, 1)),
+      ...['e', 'f'].map((name) => append(name, 1, 600)),
+      ...['g', 'h'].map((name) => append(name, 2, 600)),
+      ...['i', 'j', 'k'].map((name, partition) => append(name, partition, 700)),
+    ])
+    expect(broker.batches).toEqual([
+      ['a', 'b', 'c'],
+      ['d', 'e'],
+      ['f', 'g'],
+      ['h', 'i'],
+      ['j', 'k'],
+    ])
+  })
+
+  test('a record larger than a batch of its partition travels alone', async () => {
+    const broker = fakeBroker(confirm)
+    const lane = createLane(broker.send, { ...limits, maxBatchBytesPerPartition: 1_000 })
+    await settled([
+      lane.append(record('a', 0), { deadlineMs }),
+      lane.append(record('large', 1, 5_000), { deadlineMs }),
+      lane.append(record('b', 2), { deadlineMs }),
+    ])
+    expect(broker.batches).toEqual([['a'], ['large'], ['b']])
+  })
+})
+
+describe('proof of every partition', () => {
+  test('a partition that the answer does not name is sent again, and only that one', async () => {
+    const broker = fakeBroker((batch) => confirm(batch, [0, 2]), confirm)
+    const lane = createLane(broker.send, limits)
+    const results = [record('a', 0), record('b', 1), record('c', 2), record('d', 1)].map((each) =>
+      lane.append(each, { deadlineMs }),
+    )
+    expect(await settled(results)).toEqual([stored, stored, stored, stored])
+    expect(broker.batches).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['b', 'd'],
+    ])
+  })
+
+  test('an answer that names nothing, as when a leader has moved, is no success', async () => {
+    const broker = fakeBroker(() => ({ kind: 'answered', stored: [] }))
+    const lane = createLane(broker.send, limits)
+    expect(await settled([lane.append(record('a'), { deadlineMs })])).toEqual([
+      { kind: 'unconfirmed', reason: 'broker' },
+    ])
+    expect(broker.batches).toEqual([['a'], ['a'], ['a']])
+  })
+
+  test('the same partition of another topic proves nothing', async () => {
+    const broker = fakeBroker(() => ({
+      kind: 'answered',
+      stored: [{ topic: 'other', partition: 0, baseOffset: '7' }],
+    }))
+    const lane = createLane(broker.send, limits)
+    expect(await settled([lane.append(record('a'), { deadlineMs })])).toEqual([
+      { kind: 'unconfirmed', reason: 'broker' },
+    ])
+  })
+
+  test('a batch that failed is sent again before anything that came later', async () => {
+    const broker = fakeBroker(
+      after(10, () => ({ kind: 'failed' })),
+      confirm,
+    )
+    const lane = createLane(broker.send, limits)
+    const first = lane.append(record('a'), { deadlineMs })
+    await vi.advanceTimersByTimeAsync(5)
+    const second = lane.append(record('b'), { deadlineMs })
+    expect(await settled([first, second])).toEqual([stored, stored])
+    expect(broker.batches).toEqual([['a'], ['a'], ['b']])
+  })
+})
+
+describe('records too large for their topic', () => {
+  test('the large one is refused and its neighbours are stored', async () => {
+    const broker = fakeBroker((batch) =>
+      names(batch).includes('large') ? { kind: 'too_large' } : confirm(batch),
+    )
+    const lane = createLane(broker.send, limits)
+    const results = ['a', 'b', 'large', 'c', 'd', 'e', 'f'].map((name) =>
+      lane.append(record(name), { deadlineMs }),
+    )
+    const refused: AppendResult = { kind: 'refused', reason: 'too_large' }
+    expect(await settled(results)).toEqual([stored, stored, refused, stored, stored, stored, stored])
+  })
+
+  test('records that are only together too large are all stored, in order', async () => {
+    const log: string[] = []
+    const broker = fakeBroker((batch) => {
+      if (batch.length > 2) return { kind: 'too_large' }
+      log.push(...names(batch))
+      return confirm(batch)
+    })
+    const lane = createLane(broker.send, limits)
+    const results = ['a', 'b', 'c', 'd', 'e'].map((name) => lane.append(record(name), { deadlineMs }))
+    expect(await settled(results)).toEqual([stored, stored, stored, stored, stored])
+    expect(log).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+})
+
+describe('deadlines', () => {
+  test('every append is answered at its deadline even while a batch hangs', async () => {
+    const broker = fakeBroker(never)
+    const lane = createLane(broker.send, limits)
+    const answeredAt: number[] = []
+    const append = (name: string) =>
+      lane.append(record(name), { deadlineMs }).then((result) => {
+        answeredAt.push(performance.now())
+        return result
+      })
+    const start = performance.now()
+    const first = append('a')
+    await vi.advanceTimersByTimeAsync(1_000)
+    const second = append('b')
+    expect(await settled([first, second])).toEqual([deadline, deadline])
+    expect(answeredAt.map((at) => at - start)).toEqual([3_000, 4_000])
+  })
+
+  test('a record whose waiter has been answered is not sent any more', async () => {
+    const broker = fakeBroker(after(5_000, confirm), confirm)
+    const lane = createLane(broker.send, limits)
+    const first = lane.append(record('a'), { deadlineMs: 10_000 })
+    await vi.advanceTimersByTimeAsync(5)
+    const late = lane.append(record('late'), { deadlineMs: 1_000 })
+    const patient = lane.append(record('patient'), { deadlineMs: 10_000 })
+    expect(await settled([first, late, patient])).toEqual([stored, deadline, stored])
+    expect(broker.batches).toEqual([['a'], ['patient']])
+  })
+
+  test('what failed is not sent again for a waiter who has been answered', async () => {
+    const broker = fakeBroker(
+      after(2_500, () => ({ kind: 'failed' })),
+      confirm,
+    )
+    const lane = createLane(broker.send, limits)
+    const hasty = lane.append(record('hasty'), { deadlineMs: 1_000 })
+    const patient = lane.append(record('patient'), { deadlineMs: 10_000 })
+    expect(await settled([hasty, patient])).toEqual([deadline, stored])
+    expect(broker.batches).toEqual([['hasty', 'patient'], ['patient']])
+  })
+
+  test('appends flow again as soon as a hanging batch has ended', async () => {
+    const broker = fakeBroker(
+      after(40_000, () => ({ kind: 'failed' })),
+      confirm,
+    )
+    const lane = createLane(broker.send, limits)
+    expect(await settled([lane.append(record('a'), { deadlineMs })], 39_000)).toEqual([deadline])
+    expect(await settled([lane.append(record('b'), { deadlineMs })])).toEqual([stored])
+  })
+})
+
+describe('bounds', () => {
+  const full: AppendResult = { kind: 'refused', reason: 'queue_full' }
+
+  test('beyond so many records an append is refused at once, until others are answered', async () => {
+    const lane = createLane(fakeBroker(never).send, { ...limits, maxQueuedRecords: 2 })
+    const waiting = ['a', 'b'].map((name) => lane.append(record(name), { deadlineMs }))
+    expect(await lane.append(record('c'), { deadlineMs })).toEqual(full)
+    expect(await settled(waiting)).toEqual([deadline, deadline])
+    const next = lane.append(record('d'), { deadlineMs })
+    expect(await settled([next])).toEqual([deadline])
+  })
+
+  test('beyond so many bytes an append is refused at once', async () => {
+    const lane = createLane(fakeBroker(never).send, { ...limits, maxQueuedBytes: 1_000 })
+    const waiting = lane.append(record('a', 0, 800), { deadlineMs })
+    expect(await lane.append(record('b', 0, 800), { deadlineMs })).toEqual(full)
+    expect(await settled([waiting])).toEqual([deadline])
+  })
+
+  test('a record larger than the whole queue is too large, not a matter of waiting', async () => {
+    const lane = createLane(fakeBroker().send, { ...limits, maxQueuedBytes: 1_000 })
+    expect(await lane.append(record('a', 0, 2_000), { deadlineMs })).toEqual({
+      kind: 'refused',
+      reason: 'too_large',
+    })
+  })
+
+  test('the age of the oldest append is seen while it waits', async () => {
+    const lane = createLane(fakeBroker(after(2_000, confirm)).send, limits)
+    expect(lane.oldestWaitMs()).toBe(0)
+    const result = lane.append(record('a'), { deadlineMs })
+    await vi.advanceTimersByTimeAsync(700)
+    expect(lane.oldestWaitMs()).toBe(700)
+    await settled([result])
+    expect(lane.oldestWaitMs()).toBe(0)
+  })
+})
+
+describe('closing', () => {
+  const closedResult: AppendResult = { kind: 'unconfirmed', reason: 'closed' }
+
+  test('what waits is still stored, what comes later is not taken', async () => {
+    const broker = fakeBroker(after(100, confirm))
+    const lane = createLane(broker.send, { ...limits, maxBatchRecords: 1 })
+    const waiting = ['a', 'b', 'c'].map((name) => lane.append(record(name), { deadlineMs }))
+    const closing = lane.close({ deadlineMs: 5_000 })
+    expect(await lane.append(record('late'), { deadlineMs })).toEqual(closedResult)
+    expect(await settled(waiting)).toEqual([stored, stored, stored])
+    await closing
+  })
+
+  test('it ends at its deadline and leaves the rest unconfirmed', async () => {
+    const lane = createLane(fakeBroker(never).send, limits)
+    const waiting = lane.append(record('a'), { deadlineMs: 60_000 })
+    const closing = lane.close({ deadlineMs: 5_000 })
+    await vi.advanceTimersByTimeAsync(5_000)
+    await closing
+    expect(await waiting).toEqual(closedResult)
+  })
+})

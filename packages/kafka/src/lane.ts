@@ -1,0 +1,205 @@
+import { within } from './deadline.ts'
+import { pause } from './pause.ts'
+
+/** One record to append. The partition is always named: the order within it is a promise. */
+export type LogRecord = {
+  topic: string
+  partition: number
+  key: string
+  value: Buffer | string | null
+  headers?: Record<string, string | Buffer>
+}
+
+/** What became of one append. */
+export type AppendResult =
+  /** The broker has confirmed it; `offset` is the first offset of its batch in that partition. */
+  | { kind: 'stored'; offset: string }
+  /** It was not written and will not be. */
+  | { kind: 'refused'; reason: 'queue_full' | 'too_large' }
+  /** Nobody knows: perhaps it is written, perhaps it will still be. */
+  | { kind: 'unconfirmed'; reason: 'deadline' | 'broker' | 'closed' }
+
+/** That a broker has stored a batch's records of one partition. */
+export type Acknowledgement = { topic: string; partition: number; baseOffset: string }
+
+/** What one attempt to send a batch came to. */
+export type SendOutcome =
+  /** The partitions that the broker confirmed; those of the batch that are missing here may not be written. */
+  | { kind: 'answered'; stored: readonly Acknowledgement[] }
+  /** A record, or the records of a partition together, are larger than the topic takes. */
+  | { kind: 'too_large' }
+  /** No answer, or trouble that passes: perhaps written. */
+  | { kind: 'failed' }
+
+/** Sends one batch, never rejects, and settles within a bounded time. */
+export type SendBatch = (batch: readonly LogRecord[]) => Promise<SendOutcome>
+
+export type LaneLimits = {
+  maxQueuedRecords: number
+  maxQueuedBytes: number
+  maxBatchRecords: number
+  maxBatchBytes: number
+  /** A topic limits the *batch* of a partition; a record larger than this travels alone. */
+  maxBatchBytesPerPartition: number
+}
+
+/** Group commit: many appends wait, one batch is under way. */
+export type Lane = {
+  /** Resolves within `deadlineMs`, never rejects. */
+  append: (record: LogRecord, options: { deadlineMs: number }) => Promise<AppendResult>
+  /** Age of the append that has waited longest; 0 when none waits. */
+  oldestWaitMs: () => number
+  /** Takes no more, waits for what is under way, and leaves unconfirmed what is not answered in time. */
+  close: (options: { deadlineMs: number }) => Promise<void>
+}
+
+type Waiter = {
+  record: LogRecord
+  bytes: number
+  since: number
+  settled: boolean
+  timer: NodeJS.Timeout
+  resolve: (result: AppendResult) => void
+}
+
+const maxRounds = 3
+const roundPausesMs = [100, 300]
+
+/**
+ * A lane over one connection: first in, first out, one batch at a time, and the time a batch takes is the time in
+ * which the next one gathers. A record whose waiter was answered by the deadline is never sent (again) later.
+ */
+export function createLane(send: SendBatch, limits: LaneLimits): Lane {
+  const queue = new Set<Waiter>()
+  const waiting = new Set<Waiter>()
+  let waitingBytes = 0
+  let running: Promise<void> | undefined
+  let closed = false
+
+  function append(record: LogRecord, { deadlineMs }: { deadlineMs: number }): Promise<AppendResult> {
+    if (closed) return Promise.resolve({ kind: 'unconfirmed', reason: 'closed' })
+    const bytes = recordBytes(record)
+    if (bytes > limits.maxQueuedBytes) return Promise.resolve({ kind: 'refused', reason: 'too_large' })
+    if (waiting.size >= limits.maxQueuedRecords || waitingBytes + bytes > limits.maxQueuedBytes) {
+      return Promise.resolve({ kind: 'refused', reason: 'queue_full' })
+    }
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        record,
+        bytes,
+        since: performance.now(),
+        settled: false,
+        timer: setTimeout(() => settle(waiter, { kind: 'unconfirmed', reason: 'deadline' }), deadlineMs),
+        resolve,
+      }
+      queue.add(waiter)
+      waiting.add(waiter)
+      waitingBytes += bytes
+      running ??= run()
+    })
+  }
+
+  function settle(waiter: Waiter, result: AppendResult): void {
+    if (waiter.settled) return
+    waiter.settled = true
+    clearTimeout(waiter.timer)
+    queue.delete(waiter)
+    waiting.delete(waiter)
+    waitingBytes -= waiter.bytes
+    waiter.resolve(result)
+  }
+
+  async function run(): Promise<void> {
+    // Appends that arrive in the same turn of the event loop share the first batch.
+    await new Promise((resolve) => setImmediate(resolve))
+    for (let batch = nextBatch(queue, limits); batch.length > 0; batch = nextBatch(queue, limits)) {
+      for (const waiter of batch) queue.delete(waiter)
+      await deliver(batch)
+    }
+    running = undefined
+  }
+
+  /** Sends until every record of the batch is answered; what is confirmed is never sent again. */
+  async function deliver(batch: readonly Waiter[]): Promise<void> {
+    let pending = batch.filter((waiter) => !waiter.settled)
+    for (let round = 0; round < maxRounds && pending.length > 0; round++) {
+      if (round > 0) await pause(roundPausesMs[round - 1] ?? 0)
+      pending = pending.filter((waiter) => !waiter.settled)
+      if (pending.length === 0) return
+      const outcome = await send(pending.map((waiter) => waiter.record))
+      switch (outcome.kind) {
+        case 'answered':
+          pending = settleStored(pending, outcome.stored)
+          break
+        case 'too_large':
+          return bisect(pending)
+        case 'failed':
+          break
+      }
+    }
+    for (const waiter of pending) settle(waiter, { kind: 'unconfirmed', reason: 'broker' })
+  }
+
+  function settleStored(sent: readonly Waiter[], stored: readonly Acknowledgement[]): Waiter[] {
+    const offsets = new Map(stored.map((part) => [`${part.topic} ${part.partition}`, part.baseOffset]))
+    return sent.filter((waiter) => {
+      const offset = offsets.get(`${waiter.record.topic} ${waiter.record.partition}`)
+      if (offset === undefined) return true
+      settle(waiter, { kind: 'stored', offset })
+      return false
+    })
+  }
+
+  async function bisect(refused: readonly Waiter[]): Promise<void> {
+    const [only, ...others] = refused
+    if (only !== undefined && others.length === 0) {
+      return settle(only, { kind: 'refused', reason: 'too_large' })
+    }
+    const middle = Math.ceil(refused.length / 2)
+    await deliver(refused.slice(0, middle))
+    await deliver(refused.slice(middle))
+  }
+
+  function oldestWaitMs(): number {
+    const [oldest] = waiting
+    return oldest === undefined ? 0 : performance.now() - oldest.since
+  }
+
+  async function close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
+    closed = true
+    if (running !== undefined) {
+      await within(deadlineMs, 'draining the lane', running).catch(() => undefined)
+    }
+    for (const waiter of waiting) settle(waiter, { kind: 'unconfirmed', reason: 'closed' })
+  }
+
+  return { append, oldestWaitMs, close }
+}
+
+/** The longest head of the queue that fits into one batch. */
+function nextBatch(queue: Iterable<Waiter>, limits: LaneLimits): Waiter[] {
+  const batch: Waiter[] = []
+  const bytesByPartition = new Map<string, number>()
+  let batchBytes = 0
+  for (const waiter of queue) {
+    const partition = `${waiter.record.topic} ${waiter.record.partition}`
+    const partitionBytes = (bytesByPartition.get(partition) ?? 0) + waiter.bytes
+    batchBytes += waiter.bytes
+    const fits =
+      batch.length < limits.maxBatchRecords &&
+      batchBytes <= limits.maxBatchBytes &&
+      partitionBytes <= limits.maxBatchBytesPerPartition
+    if (!fits) return batch.length > 0 ? batch : [waiter]
+    bytesByPartition.set(partition, partitionBytes)
+    batch.push(waiter)
+  }
+  return batch
+}
+
+/** What a record needs on the wire at most, apart from its share of the batch header. */
+function recordBytes({ key, value, headers = {} }: LogRecord): number {
+  const headerBytes = Object.entries(headers).map(([name, content]) => 8 + sizeOf(name) + sizeOf(content))
+  return headerBytes.reduce((sum, bytes) => sum + bytes, 40 + sizeOf(key) + sizeOf(value ?? ''))
+}
+
+const sizeOf = (content: string | Buffer) => Buffer.byteLength(content)

@@ -1,0 +1,28 @@
+/** Where processing of a partition stands: the offset that must come next, and how often another one came. */
+export type LogPosition = { next: bigint; misses: number }
+
+/** What to do with records that were fetched. */
+export type Continuity =
+  /** They go on exactly where processing stopped. */
+  | 'continues'
+  /** They do not; most probably they were fetched before a seek. */
+  | 'stale'
+  /** That happened again and again: what the log holds has to be asked anew. */
+  | 'broken'
+  /** Not even that helped. */
+  | 'lost'
+
+const missesToReattach = 3
+const missesToGiveUp = 12
+
+/**
+ * Compares fetched offsets with the position. Without compaction and transactions a partition's offsets have no
+ * gaps, so the first other offset means a race with a seek, and a repeated one that retention or a truncation
+ * has taken what should come next.
+ */
+export function continuity(position: LogPosition, offsets: readonly bigint[]): Continuity {
+  if (offsets.every((offset, index) => offset === position.next + BigInt(index))) return 'continues'
+  const misses = position.misses + 1
+  if (misses >= missesToGiveUp) return 'lost'
+  return misses % missesToReattach === 0 ? 'broken' : 'stale'
+}

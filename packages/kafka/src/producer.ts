@@ -1,0 +1,214 @@
+import kafkajs, { type Kafka, type Producer as KafkaJsProducer, type RecordMetadata } from 'kafkajs'
+import { connect, createClient, disconnectQuietly, hasCause, rootReason } from './client.ts'
+import type { KafkaConfig } from './config.ts'
+import { within } from './deadline.ts'
+import type { KafkaLog } from './kafka-log.ts'
+import { type AppendResult, createLane, type LogRecord, type SendOutcome } from './lane.ts'
+
+export type { AppendResult, LogRecord } from './lane.ts'
+
+/** Appends records to Kafka; closing it drains for a few seconds. */
+export type Producer = AsyncDisposable & {
+  /** Appends one record together with whatever else waits. Resolves within `deadlineMs`, never rejects. */
+  append(record: LogRecord, options: { deadlineMs: number }): Promise<AppendResult>
+  /**
+   * Appends records in their order and resolves when the broker has confirmed every one.
+   *
+   * @throws an Error when one of them is not confirmed within `deadlineMs`; any of them may be written then
+   */
+  publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<void>
+  /** Whether appends are answered as they should be, for the readiness of the process. */
+  isReady(): { ok: boolean; detail: string }
+}
+
+export type ProducerOptions = {
+  clientId: string
+  log: KafkaLog
+  maxQueuedRecords?: number
+  maxQueuedBytes?: number
+  maxBatchRecords?: number
+  /** Must stay below the topics' `max.message.bytes`, which limits a partition's whole batch. */
+  maxBatchBytesPerPartition?: number
+}
+
+const requestTimeoutMs = 2_500
+/** kafkajs bounds its requests, but not what it does between them. */
+const sendLimitMs = 6_000
+const drainDeadlineMs = 5_000
+/** Failures in a row after which the connections are made anew: kafkajs keeps a half-open one for ever. */
+const failuresToReconnect = 2
+const slowAppendMs = 500
+/** A failure makes the process unready for this long; without traffic nothing else would make it ready again. */
+const failureMemoryMs = 5_000
+
+/**
+ * Opens a producer over its own connections. After an outage it recovers by itself.
+ *
+ * @throws KafkaUnreachable when no broker answers within ten seconds
+ */
+export async function openProducer(config: KafkaConfig, options: ProducerOptions): Promise<Producer> {
+  const { log, clientId, maxBatchRecords = 500 } = options
+  const kafka = createClient(config, { clientId, log, requestTimeoutMs, connectRetries: 4 })
+  const link = openLink(() => createKafkaJsProducer(kafka), log)
+  await link.open((producer) => connect(config, producer))
+
+  const lane = createLane(link.send, {
+    maxQueuedRecords: options.maxQueuedRecords ?? 10_000,
+    maxQueuedBytes: options.maxQueuedBytes ?? 64 * 1024 * 1024,
+    maxBatchRecords,
+    maxBatchBytes: 8 * 1024 * 1024,
+    maxBatchBytesPerPartition: options.maxBatchBytesPerPartition ?? 900_000,
+  })
+
+  async function publish(
+    records: readonly LogRecord[],
+    { deadlineMs }: { deadlineMs: number },
+  ): Promise<void> {
+    const giveUpAt = performance.now() + deadlineMs
+    for (let start = 0; start < records.length; start += maxBatchRecords) {
+      const slice = records.slice(start, start + maxBatchRecords)
+      const remainingMs = Math.max(0, giveUpAt - performance.now())
+      const results = await Promise.all(
+        slice.map((record) => lane.append(record, { deadlineMs: remainingMs })),
+      )
+      const problems = results.flatMap((result) => (result.kind === 'stored' ? [] : [result.reason]))
+      if (problems.length > 0) throw new Error(notConfirmed(problems, records.length))
+    }
+  }
+
+  return {
+    append: lane.append,
+    publish,
+    isReady() {
+      const waitedMs = Math.round(lane.oldestWaitMs())
+      if (waitedMs > slowAppendMs) return { ok: false, detail: `the oldest append waits for ${waitedMs} ms` }
+      const failure = link.recentFailure()
+      if (failure !== undefined) return { ok: false, detail: `the last batch failed: ${failure}` }
+      return { ok: true, detail: 'appends are confirmed' }
+    },
+    async [Symbol.asyncDispose]() {
+      await lane.close({ deadlineMs: drainDeadlineMs })
+      await link.close()
+      log.debug({ clientId }, 'kafka.producer_closed')
+    },
+  }
+}
+
+function createKafkaJsProducer(kafka: Kafka): KafkaJsProducer {
+  return kafka.producer({
+    allowAutoTopicCreation: false,
+    // With concurrent sends kafkajs' idempotence can acknowledge a record that the broker took for a duplicate.
+    idempotent: false,
+    maxInFlightRequests: 1,
+    // The lane tries again itself, and only for those who still wait.
+    retry: { retries: 0 },
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  })
+}
+
+/** The connection under the lane: sends a batch, and is replaced when it keeps failing. */
+function openLink(create: () => KafkaJsProducer, log: KafkaLog) {
+  let producer: KafkaJsProducer | undefined
+  let attempt: Promise<unknown> = Promise.resolve()
+  let failures = 0
+  let failedSince = 0
+  let lastFailure: { at: number; reason: string } | undefined
+
+  async function sendOnce(batch: readonly LogRecord[]): Promise<RecordMetadata[]> {
+    producer ??= create()
+    const current = producer
+    // Does nothing while there is a connection.
+    await current.connect()
+    return current.sendBatch({ acks: -1, topicMessages: byTopic(batch) })
+  }
+
+  async function send(batch: readonly LogRecord[]): Promise<SendOutcome> {
+    let answer: RecordMetadata[]
+    const sending = sendOnce(batch)
+    attempt = sending
+    try {
+      answer = await within(sendLimitMs, 'sending a batch', sending)
+    } catch (error) {
+      if (hasCause(error, saysTooLarge)) return { kind: 'too_large' }
+      failed(error)
+      return { kind: 'failed' }
+    }
+    succeeded()
+    return { kind: 'answered', stored: answer.flatMap(acknowledgement) }
+  }
+
+  function failed(error: unknown): void {
+    const reason = rootReason(error)
+    failures += 1
+    lastFailure = { at: performance.now(), reason }
+    if (failures === 1) {
+      failedSince = performance.now()
+      log.warn({ problem: reason }, 'kafka.append_failing')
+    }
+    if (failures % failuresToReconnect === 0) drop()
+  }
+
+  function drop(): void {
+    const dropped = producer
+    producer = undefined
+    if (dropped === undefined) return
+    disconnectQuietly(dropped)
+    // An attempt that was given up may connect it once more.
+    void attempt.catch(() => undefined).then(() => disconnectQuietly(dropped))
+  }
+
+  function succeeded(): void {
+    if (failures > 0) {
+      const failedMs = Math.round(performance.now() - failedSince)
+      log.info({ failedMs, failures }, 'kafka.append_recovered')
+    }
+    failures = 0
+    lastFailure = undefined
+  }
+
+  return {
+    send,
+    async open(connectFirst: (first: KafkaJsProducer) => Promise<void>): Promise<void> {
+      const first = create()
+      await connectFirst(first)
+      producer = first
+    },
+    /** Why the last batch failed, when that is not long ago. */
+    recentFailure(): string | undefined {
+      if (lastFailure === undefined || performance.now() - lastFailure.at > failureMemoryMs) return undefined
+      return lastFailure.reason
+    },
+    async close(): Promise<void> {
+      const last = producer
+      drop()
+      if (last === undefined) return
+      await within(requestTimeoutMs, 'disconnecting', last.disconnect()).catch(() => undefined)
+    },
+  }
+}
+
+function byTopic(batch: readonly LogRecord[]) {
+  const messages = Map.groupBy(batch, (record) => record.topic)
+  return [...messages].map(([topic, records]) => ({
+    topic,
+    messages: records.map(({ key, value, partition, headers = {} }) => ({ key, value, partition, headers })),
+  }))
+}
+
+// kafkajs resolves even when it has sent a partition to nobody, which is why its answer is read, not its silence.
+function acknowledgement({ topicName, partition, errorCode, baseOffset }: RecordMetadata) {
+  return errorCode === 0 && baseOffset !== undefined ? [{ topic: topicName, partition, baseOffset }] : []
+}
+
+function saysTooLarge(error: Error): boolean {
+  return (
+    error instanceof kafkajs.KafkaJSProtocolError &&
+    (error.type === 'MESSAGE_TOO_LARGE' || error.type === 'RECORD_LIST_TOO_LARGE')
+  )
+}
+
+function notConfirmed(problems: readonly string[], total: number): string {
+  const counts = Object.entries(Object.groupBy(problems, (problem) => problem))
+  const reasons = counts.map(([reason, hits = []]) => `${reason}: ${hits.length}`).join(', ')
+  return `Kafka has not confirmed all of ${total} records (${reasons}); some may be written`
+}
