@@ -17,6 +17,8 @@ test('every variable says what it is', () => {
 
 test('no variable of one service looks like a misspelling of another, so that services can share an environment', () => {
   const names = variables().map(({ name }) => name)
-  const close = names.flatMap((a) => names.filter((b) => a < b && distance(a, b) <= 2).map((b) => `${a} ~ ${b}`))
+  const close = names.flatMap((a) =>
+    names.filter((b) => a < b && distance(a, b) <= 2).map((b) => `${a} ~ ${b}`),
+  )
   expect(close).toEqual([])
 })

@@ -5,7 +5,12 @@ import { ingressEnv } from '../services/ingress/src/config.ts'
 import { processorEnv } from '../services/processor/src/config.ts'
 
 /** The schema that each service parses its environment with. */
-export const environments = { ingress: ingressEnv, processor: processorEnv, alerts: alertsEnv, console: consoleEnv }
+export const environments = {
+  ingress: ingressEnv,
+  processor: processorEnv,
+  alerts: alertsEnv,
+  console: consoleEnv,
+}
 
 type Variable = {
   name: string
@@ -19,7 +24,7 @@ type Variable = {
 export function variables(): Variable[] {
   const found = new Map<string, Variable>()
   for (const [service, schema] of Object.entries(environments)) {
-    for (const [name, field] of Object.entries(schema.shape)) {
+    for (const [name, field] of Object.entries<z.ZodType>(schema.shape)) {
       const { description, default: standard } = describe(field)
       const required = !field.safeParse(undefined).success
       const variable = found.get(name) ?? { name, meaning: description ?? '', standards: new Map(), required }

@@ -70,7 +70,10 @@ export function imbalances(balance: Balance): string[] {
   const { changes, alerts } = balance
   const checks: [boolean, string][] = [
     [balance.sent.notifications > 0, 'nothing was sent'],
-    [balance.acknowledgedMissing === 0, `${balance.acknowledgedMissing} acknowledged notifications are not in Kafka`],
+    [
+      balance.acknowledgedMissing === 0,
+      `${balance.acknowledgedMissing} acknowledged notifications are not in Kafka`,
+    ],
     [outcomes === balance.inKafka, `${balance.inKafka} raw records have ${outcomes} outcomes`],
     [changes.gaps === 0, `${changes.gaps} versions do not follow their predecessor by one`],
     [changes.twoContents === 0, `${changes.twoContents} versions have two contents`],

@@ -41,7 +41,7 @@ export async function queryMerchant(
       referenceMerchantId: merchant.referenceMerchantId,
       ...(cursor === null ? {} : { cursor }),
     })
-    const response = await fetch(`${pipeline.consoleUrl}/v1/registrations?${query}`, {
+    const response = await fetch(`${pipeline.consoleUrl}/v1/registrations?${query.toString()}`, {
       headers: { authorization: `Bearer ${pipeline.consoleToken}` },
     })
     if (response.status === 404) return shown
@@ -97,7 +97,8 @@ export async function wrongStates(
     for (const expected of registrations) {
       const key = registrationKey(expected.registration)
       const actual = shown.get(key)?.content ?? 'nothing'
-      if (actual !== contentOf(expected)) wrong.push(`${key} shows ${actual}, the truth is ${contentOf(expected)}`)
+      if (actual !== contentOf(expected))
+        wrong.push(`${key} shows ${actual}, the truth is ${contentOf(expected)}`)
     }
   }
   return wrong

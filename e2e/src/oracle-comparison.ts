@@ -1,5 +1,6 @@
 import { registrationKey } from '@signalbox/contracts/keys'
 import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
+import { z } from 'zod'
 import { contentOf } from './final-states.ts'
 import type { RunFacts } from './run-facts.ts'
 
@@ -47,12 +48,14 @@ export function expectedVersions(facts: RunFacts): Versions {
 
 /** The last content of every registration. */
 export function finalContents(versions: Versions): Map<string, { version: number; content: string }> {
-  return new Map([...versions].map(([key, contents]) => [key, { version: contents.length, content: contents.at(-1) ?? '' }]))
+  return new Map(
+    [...versions].map(([key, contents]) => [
+      key,
+      { version: contents.length, content: contents.at(-1) ?? '' },
+    ]),
+  )
 }
 
 function oracleKey(text: string): [string, string, string | null] {
-  const parts: unknown = JSON.parse(text)
-  if (!Array.isArray(parts)) throw new Error(`no oracle key: ${text}`)
-  const [client, merchant, store]: unknown[] = parts
-  return [String(client), String(merchant), store === null ? null : String(store)]
+  return z.tuple([z.string(), z.string(), z.string().nullable()]).parse(JSON.parse(text))
 }

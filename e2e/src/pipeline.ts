@@ -1,7 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pickFreePorts } from '@signalbox/embedded/free-ports'
 import { type Infra, openInfra } from '@signalbox/embedded/infra'
 import { openSupervisor } from '@signalbox/embedded/supervisor'
 import { z } from 'zod'
@@ -24,7 +22,7 @@ export type Pipeline = AsyncDisposable & {
   kafka: KafkaAccess
   redis: { url: string; keyPrefix: string }
   /** Runs a verb of the simulator to its end. */
-  simulate(verb: string, args: readonly string[]): Promise<SimulatorRun>
+  simulate(verb: string, options?: SimulatorOptions): Promise<SimulatorRun>
 }
 
 export type KafkaAccess = {
@@ -34,6 +32,9 @@ export type KafkaAccess = {
   replication: number
   createTopics: boolean
 }
+
+/** `hourMs: 2500` is given as `--hour-ms 2500`, `seeds: true` as `--seeds`. */
+export type SimulatorOptions = Readonly<Record<string, string | number | true>>
 
 export type SimulatorRun = { pid: number; ended: Promise<string>; logFile: string }
 
@@ -48,7 +49,6 @@ export async function openPipeline(options: {
   brokers?: 1 | 3
   /** Extra variables for one service, such as a shorter back-off. */
   environment?: Partial<Record<ServiceName, Record<string, string>>>
-  sinkArgs?: readonly string[]
   onProgress?: (message: string) => void
 }): Promise<Pipeline> {
   const progress = options.onProgress ?? (() => {})
@@ -57,13 +57,11 @@ export async function openPipeline(options: {
   const infra = opened.use(
     await openInfra({ env: options.env, brokers: options.brokers ?? 1, onProgress: progress }),
   )
-  const supervisor = opened.use(await openSupervisor({ temporaryFolderPrefix: temporaryFolderPrefix() }))
-  const folder = supervisor.temporaryFolder
-  if (folder === null) throw new Error('the supervisor was asked for a folder')
-  await mkdir(join(folder, 'sandbox'))
+  const supervisor = opened.use(await openSupervisor({ keptFolder: null, name: 'run' }))
+  const { folder } = supervisor
   const sandbox = join(folder, 'sandbox')
+  await mkdir(sandbox)
 
-  // One run among others on a shared Redis or Kafka: `env` infrastructure may hold other data.
   const keyPrefix = 'sb:'
   const redisUrl = infra.redisUrls[0]
   if (redisUrl === undefined) throw new Error('the infrastructure has no Redis')
@@ -76,17 +74,22 @@ export async function openPipeline(options: {
     createTopics: true,
   }
 
-  const [sinksPort] = await pickFreePorts(1)
   let runs = 0
-  const simulate = async (verb: string, args: readonly string[]): Promise<SimulatorRun> => {
+  const simulate = async (verb: string, given: SimulatorOptions = {}): Promise<SimulatorRun> => {
     const name = `simulator-${verb}-${++runs}`
     const main = 'services/simulator/src/main.ts'
-    const run = await launchProgram({ supervisor, name, folder, main, args: [verb, '--folder', sandbox, ...args] })
+    const run = await launchProgram({
+      supervisor,
+      name,
+      folder,
+      main,
+      args: [verb, '--folder', sandbox, ...argumentsOf(given)],
+    })
     return { pid: run.pid, ended: run.exited, logFile: run.logFile }
   }
 
   progress('writing keys and files of a sandbox client')
-  const init = await simulate('init', ['--sink-url', `http://127.0.0.1:${sinksPort}`])
+  const init = await simulate('init')
   const initialised = await init.ended
   if (initialised !== 'exit code 0') {
     throw new Error(`simulator init: ${initialised}\n${await readFile(init.logFile, 'utf8')}`)
@@ -105,14 +108,22 @@ export async function openPipeline(options: {
   }
   const ports = { ingress: 0, console: 0 }
   const environments: Record<ServiceName, () => Record<string, string>> = {
-    ingress: () => ({ ...common, CLIENTS_FILE: join(sandbox, 'clients.json'), INGRESS_PORT: String(ports.ingress) }),
+    ingress: () => ({
+      ...common,
+      CLIENTS_FILE: join(sandbox, 'clients.json'),
+      INGRESS_PORT: String(ports.ingress),
+    }),
     processor: () => common,
     alerts: () => ({
       ...common,
       ENDPOINTS_FILE: join(sandbox, 'endpoints.json'),
       ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
     }),
-    console: () => ({ ...common, API_TOKENS_FILE: join(sandbox, 'tokens.json'), CONSOLE_PORT: String(ports.console) }),
+    console: () => ({
+      ...common,
+      API_TOKENS_FILE: join(sandbox, 'tokens.json'),
+      CONSOLE_PORT: String(ports.console),
+    }),
   }
   const service = (name: ServiceName, readyEvent: string) =>
     createServiceProcess({
@@ -128,7 +139,7 @@ export async function openPipeline(options: {
     name: 'sinks',
     folder,
     main: 'services/simulator/src/main.ts',
-    args: ['sinks', '--folder', sandbox, '--port', String(sinksPort), ...(options.sinkArgs ?? [])],
+    args: ['sinks', '--folder', sandbox, '--port', '0', '--register'],
     environment: () => ({}),
     readyEvent: 'sinks.listening',
   })
@@ -144,9 +155,9 @@ export async function openPipeline(options: {
     await sinks.stop()
   })
 
-  progress('starting the sinks, processor, alerts, console and ingress')
-  const [, , , consoleReady, ingressReady] = await Promise.all([
-    sinks.start(),
+  progress('starting the merchants’ sinks, processor, alerts, console and ingress')
+  await sinks.start() // it writes its address into the endpoints file, which alerts reads
+  const [, , consoleReady, ingressReady] = await Promise.all([
     services.processor.start(),
     services.alerts.start(),
     services.console.start(),
@@ -172,6 +183,9 @@ export async function openPipeline(options: {
   }
 }
 
-function temporaryFolderPrefix(): string {
-  return join(tmpdir(), 'signalbox-run-')
+function argumentsOf(options: SimulatorOptions): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    return value === true ? [option] : [option, String(value)]
+  })
 }

@@ -5,7 +5,13 @@ import { type AlertReceipt, alertReceipt } from '@signalbox/contracts/alert'
 import { type EndpointsFile, endpointsFile } from '@signalbox/contracts/endpoints-file'
 import { parseRawHeaders, type RawHeaders } from '@signalbox/contracts/raw-record'
 import { type RegistrationChange, registrationChange } from '@signalbox/contracts/registration-change'
-import { type DeliveryLine, deliveryLine, type SentLine, sentLine, truthFile } from '@signalbox/contracts/simulator-files'
+import {
+  type DeliveryLine,
+  deliveryLine,
+  type SentLine,
+  sentLine,
+  truthFile,
+} from '@signalbox/contracts/simulator-files'
 import { topics } from '@signalbox/contracts/topics'
 import { type ConsumedRecord, readTopic } from '@signalbox/kafka/log-reader'
 import type { z } from 'zod'

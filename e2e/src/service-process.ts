@@ -52,10 +52,13 @@ export function createServiceProcess(options: {
         const lines = (await linesOf(logFile)).slice(before)
         const ready = lines.map(parseLine).find((line) => line?.msg === options.readyEvent)
         if (ready) return ready
-        if (ended !== undefined) throw new Error(`${options.name} ended with ${ended}:\n${lines.slice(-20).join('\n')}`)
+        if (ended !== undefined)
+          throw new Error(`${options.name} ended with ${ended}:\n${lines.slice(-20).join('\n')}`)
         await delay(25)
       }
-      throw new Error(`${options.name} did not log ${options.readyEvent} within ${startDeadlineMs} ms: ${logFile}`)
+      throw new Error(
+        `${options.name} did not log ${options.readyEvent} within ${startDeadlineMs} ms: ${logFile}`,
+      )
     },
     async stop() {
       if (running === undefined) return 'not running'

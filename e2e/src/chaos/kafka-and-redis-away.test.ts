@@ -15,13 +15,15 @@ const sentOf = (pipeline: Pipeline) => readLines(join(pipeline.folder, 'sent.jso
 
 /** Starts a sender whose retries go on for about a minute, so that an outage ends before they do. */
 const startSending = (pipeline: Pipeline, options: { notifications: number; seed: number }) =>
-  pipeline.simulate('send', [
-    ...['--url', pipeline.ingressUrl, '--rate', '40', '--hour-ms', '2500', '--concurrency', '256'],
-    ...['--notifications', String(options.notifications), '--seed', String(options.seed)],
-  ])
+  pipeline.simulate('send', {
+    ...options,
+    url: pipeline.ingressUrl,
+    rate: 40,
+    hourMs: 2_500,
+    concurrency: 256,
+  })
 
 test('Kafka stopped: every answer is a U within 3.5 s; Kafka back: S again by itself, nothing lost', async () => {
-  // oxlint-disable-next-line node/no-process-env -- a test is the entry point of its run
   await using pipeline = await openPipeline({ env: process.env })
   const [broker] = requireFaults(pipeline.infra).kafka
   const send = await startSending(pipeline, { notifications: 600, seed: 11 })
@@ -58,11 +60,12 @@ test('Kafka stopped: every answer is a U within 3.5 s; Kafka back: S again by it
 })
 
 test('Redis stopped: the ingress does not notice, the processor waits and continues', async () => {
-  // oxlint-disable-next-line node/no-process-env -- a test is the entry point of its run
   await using pipeline = await openPipeline({ env: process.env })
   const [redis] = requireFaults(pipeline.infra).redis
   const send = await startSending(pipeline, { notifications: 400, seed: 12 })
-  await vi.waitFor(async () => expect((await sentOf(pipeline)).length).toBeGreaterThan(100), { timeout: 30_000 })
+  await vi.waitFor(async () => expect((await sentOf(pipeline)).length).toBeGreaterThan(100), {
+    timeout: 30_000,
+  })
 
   await redis?.kill()
   const before = (await sentOf(pipeline)).length

@@ -15,20 +15,26 @@ const ratePerSecond = 200
 const cutWindowMs = 2_000
 
 test('kill -9 of each service under load loses nothing, doubles nothing and ends in the oracle’s states', async () => {
-  // oxlint-disable-next-line node/no-process-env -- a test is the entry point of its run
   await using pipeline = await openPipeline({ env: process.env })
   const { services } = pipeline
   const acknowledged = async () =>
     (await readLines(join(pipeline.folder, 'sent.jsonl'), sentLine)).filter(isAcknowledged).length
 
-  const send = await pipeline.simulate('send', [
-    ...['--url', pipeline.ingressUrl, '--notifications', String(notifications), '--rate', String(ratePerSecond)],
-    ...['--duplicates', '0.2', '--late', '0.1', '--seed', '7'],
-  ])
+  const send = await pipeline.simulate('send', {
+    url: pipeline.ingressUrl,
+    notifications,
+    rate: ratePerSecond,
+    duplicates: 0.2,
+    late: 0.1,
+    seed: 7,
+  })
   const kills: { name: string; at: number }[] = []
   for (const [index, name] of (['processor', 'alerts', 'console', 'ingress'] as const).entries()) {
     const due = ((index + 1) * notifications) / 6
-    await vi.waitFor(async () => expect(await acknowledged()).toBeGreaterThan(due), { timeout: 60_000, interval: 100 })
+    await vi.waitFor(async () => expect(await acknowledged()).toBeGreaterThan(due), {
+      timeout: 60_000,
+      interval: 100,
+    })
     kills.push({ name, at: Date.now() })
     await services[name].kill()
     await services[name].start()
@@ -40,7 +46,9 @@ test('kill -9 of each service under load loses nothing, doubles nothing and ends
   // Twice is allowed only to sends that were under way when the alerts process died.
   const alertsKilledAt = kills.find(({ name }) => name === 'alerts')?.at ?? 0
   const answered = facts.deliveries.filter(({ verified }) => verified)
-  const doubled = [...Map.groupBy(answered, ({ webhookId }) => webhookId).values()].filter(({ length }) => length > 1)
+  const doubled = [...Map.groupBy(answered, ({ webhookId }) => webhookId).values()].filter(
+    ({ length }) => length > 1,
+  )
   for (const [first] of doubled) {
     expect(Math.abs(Date.parse(first?.at ?? '') - alertsKilledAt)).toBeLessThan(cutWindowMs)
   }
@@ -49,7 +57,14 @@ test('kill -9 of each service under load loses nothing, doubles nothing and ends
 
   const expected = expectedVersions(facts)
   expect(publishedVersions(facts)).toEqual(expected)
-  const merchants = new Map(facts.changes.map(({ registration }) => [JSON.stringify([registration.clientId, registration.referenceMerchantId]), registration]))
-  const shown = await Promise.all([...merchants.values()].map((merchant) => queryMerchant(pipeline, merchant)))
+  const merchants = new Map(
+    facts.changes.map(({ registration }) => [
+      JSON.stringify([registration.clientId, registration.referenceMerchantId]),
+      registration,
+    ]),
+  )
+  const shown = await Promise.all(
+    [...merchants.values()].map((merchant) => queryMerchant(pipeline, merchant)),
+  )
   expect(new Map(shown.flatMap((states) => [...states]))).toEqual(finalContents(expected))
 })

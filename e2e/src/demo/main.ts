@@ -44,7 +44,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     if (interrupted || running === undefined) process.exit(130)
     interrupted = true
     progress('stopping')
-    void running[Symbol.asyncDispose]().finally(() => process.exit(130))
+    void running[Symbol.asyncDispose]().then(
+      () => process.exit(130),
+      () => process.exit(130),
+    )
   })
 }
 
@@ -67,10 +70,15 @@ running = undefined
 async function sendAndKill(pipeline: Pipeline): Promise<void> {
   const total = options.notifications
   progress(`sending the 2 documented samples and ${total} generated notifications`)
-  const send = await pipeline.simulate('send', [
-    ...['--url', pipeline.ingressUrl, '--notifications', String(total), '--seed', String(options.seed)],
-    ...['--duplicates', '0.2', '--late', '0.1', '--rate', '150', '--seeds'],
-  ])
+  const send = await pipeline.simulate('send', {
+    url: pipeline.ingressUrl,
+    notifications: total,
+    seed: options.seed,
+    duplicates: 0.2,
+    late: 0.1,
+    rate: 150,
+    seeds: true,
+  })
   let ended: string | undefined
   void send.ended.then((how) => {
     ended = how
@@ -93,7 +101,8 @@ async function sendAndKill(pipeline: Pipeline): Promise<void> {
       progress(`${acknowledged} acknowledged`)
     }
   }
-  if (ended !== 'exit code 0') throw new Error(`the simulator ended with ${ended}; its output is in ${send.logFile}`)
+  if (ended !== 'exit code 0')
+    throw new Error(`the simulator ended with ${ended}; its output is in ${send.logFile}`)
   progress('all sent; waiting until every record has its outcome and every alert its receipt')
 }
 
@@ -103,7 +112,9 @@ async function report(pipeline: Pipeline): Promise<boolean> {
   const wrong = await wrongStates(pipeline, truth)
 
   const registration = mostTelling(facts)
-  say(`\nOne merchant's history: ${registration.referenceMerchantId}, store ${registration.referenceStoreId ?? '(none)'}\n`)
+  say(
+    `\nOne merchant's history: ${registration.referenceMerchantId}, store ${registration.referenceStoreId ?? '(none)'}\n`,
+  )
   say(`${tellHistory(facts, registration).join('\n')}\n`)
 
   const delivery = facts.deliveries.findLast(({ body }) => body.includes(registration.referenceMerchantId))
@@ -124,7 +135,7 @@ async function report(pipeline: Pipeline): Promise<boolean> {
 }
 
 async function keep(pipeline: Pipeline): Promise<void> {
-  const curl = await pipeline.simulate('curl', ['--url', pipeline.ingressUrl])
+  const curl = await pipeline.simulate('curl', { url: pipeline.ingressUrl, store: 'pasted-1' })
   await curl.ended
   const deliveriesFile = join(pipeline.folder, 'deliveries.jsonl')
   say(`
@@ -161,7 +172,11 @@ function readOptions() {
         help: { type: 'boolean', default: false },
       },
     })
-    return { ...values, notifications: wholeNumber('notifications', values.notifications), seed: wholeNumber('seed', values.seed) }
+    return {
+      ...values,
+      notifications: wholeNumber('notifications', values.notifications),
+      seed: wholeNumber('seed', values.seed),
+    }
   } catch (error) {
     say(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
     return process.exit(1)

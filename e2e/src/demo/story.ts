@@ -41,7 +41,9 @@ export function tellHistory(facts: RunFacts, registration: RegistrationChange['r
 
 /** The registration whose history shows most: repeats and old snapshots among changes, but not too long. */
 export function mostTelling(facts: RunFacts): RegistrationChange['registration'] {
-  const ranked = [...new Map(facts.changes.map((change) => [registrationKey(change.registration), change])).values()]
+  const ranked = [
+    ...new Map(facts.changes.map((change) => [registrationKey(change.registration), change])).values(),
+  ]
     .map(({ registration }) => ({ registration, records: recordsOf(facts, registration).length }))
     .filter(({ records }) => records <= 9)
     .toSorted((a, b) => b.records - a.records)
@@ -68,7 +70,10 @@ export function tellBalance(balance: Balance, states: { checked: number; wrong: 
   const { sent, changes, alerts } = balance
   const outcomes = Object.entries(balance.outcomes).map(([outcome, count]) => `${outcome} ${count}`)
   return [
-    ['sent', `${sent.notifications} notifications (${sent.duplicates} duplicates, ${sent.late} late) in ${sent.attempts} attempts`],
+    [
+      'sent',
+      `${sent.notifications} notifications (${sent.duplicates} duplicates, ${sent.late} late) in ${sent.attempts} attempts`,
+    ],
     ['acknowledged', `${balance.acknowledged} with a signed S that verifies`],
     ['in Kafka', `${balance.inKafka}, acknowledged but missing ${balance.acknowledgedMissing}`],
     ['outcomes', outcomes.join(', ')],
@@ -99,7 +104,8 @@ function saidBy(fact: RawFact) {
 function tellSaid(fact: RawFact): string {
   const body = saidBy(fact)
   const entries = (body.pspRegistrationResultList ?? []).map(
-    ({ pspName, registrationResult }) => `${pspName} ${registrationResult?.registrationStatus ?? 'no answer'}`,
+    ({ pspName, registrationResult }) =>
+      `${pspName} ${registrationResult?.registrationStatus ?? 'no answer'}`,
   )
   return `${body.registrationResult?.registrationStatus ?? 'no status'}: ${entries.join(', ') || 'no MPP has answered'}`
 }
@@ -112,6 +118,8 @@ function tellChange(change: RegistrationChange): string {
       return `${pspName}/${productCode} ${status}${reason}`
     })
   const collective =
-    change.collectiveStatus === change.previousCollectiveStatus ? [] : [`collective ${change.collectiveStatus}`]
+    change.collectiveStatus === change.previousCollectiveStatus
+      ? []
+      : [`collective ${change.collectiveStatus}`]
   return [...entries, ...collective].join(', ') || 'details changed'
 }

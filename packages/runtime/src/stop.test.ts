@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
@@ -14,8 +13,10 @@ async function run(program: string, signal?: NodeJS.Signals) {
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', source])
   const errors = text(child.stderr)
   if (signal) child.stdout.once('data', () => child.kill(signal))
-  const [code] = await once(child, 'exit')
-  return { code: Number(code), errors: await errors }
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('exit', resolve)
+  })
+  return { code, errors: await errors }
 }
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s closes what was opened and ends with 0', async (signal) => {
