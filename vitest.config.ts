@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          sequence: { groupOrder: 1 },
           include: ['{packages,services}/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
         },
@@ -13,6 +14,9 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          // After the unit tests, and file by file: these start servers and wait for them.
+          sequence: { groupOrder: 2 },
+          fileParallelism: false,
           include: ['{packages,services}/*/src/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/infra-setup.ts'],
           testTimeout: 60_000,
@@ -22,10 +26,11 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          sequence: { groupOrder: 3 },
+          fileParallelism: false,
           include: ['e2e/src/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
-          fileParallelism: false,
         },
       },
     ],

@@ -49,6 +49,8 @@ export async function openPipeline(options: {
   brokers?: 1 | 3
   /** Extra variables for one service, such as a shorter back-off. */
   environment?: Partial<Record<ServiceName, Record<string, string>>>
+  /** Options of the merchants' sinks, such as a delay before each answer. */
+  sinks?: SimulatorOptions
   onProgress?: (message: string) => void
 }): Promise<Pipeline> {
   const progress = options.onProgress ?? (() => {})
@@ -139,7 +141,7 @@ export async function openPipeline(options: {
     name: 'sinks',
     folder,
     main: 'services/simulator/src/main.ts',
-    args: ['sinks', '--folder', sandbox, '--port', '0', '--register'],
+    args: ['sinks', '--folder', sandbox, '--port', '0', '--register', ...argumentsOf(options.sinks ?? {})],
     environment: () => ({}),
     readyEvent: 'sinks.listening',
   })

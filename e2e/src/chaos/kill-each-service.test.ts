@@ -15,7 +15,7 @@ const ratePerSecond = 200
 const cutWindowMs = 2_000
 
 test('kill -9 of each service under load loses nothing, doubles nothing and ends in the oracle’s states', async () => {
-  await using pipeline = await openPipeline({ env: process.env })
+  await using pipeline = await openPipeline({ env: process.env, sinks: { delayMs: 100 } }) // so that sends are under way when alerts dies
   const { services } = pipeline
   const acknowledged = async () =>
     (await readLines(join(pipeline.folder, 'sent.jsonl'), sentLine)).filter(isAcknowledged).length

@@ -84,17 +84,16 @@ async function sendAndKill(pipeline: Pipeline): Promise<void> {
     ended = how
   })
   const sentFile = join(pipeline.folder, 'sent.jsonl')
-  let killed = false
+  let restarted: Promise<unknown> | undefined
   let shown = 0
   while (ended === undefined) {
     await delay(100)
     const acknowledged = (await readLines(sentFile, sentLine)).filter(isAcknowledged).length
-    if (!killed && acknowledged > total / 2) {
-      killed = true
+    if (restarted === undefined && acknowledged > total / 2) {
       await pipeline.services.processor.kill()
       progress(`${acknowledged} acknowledged: processor killed (SIGKILL); the ingress goes on`)
-      await pipeline.services.processor.start()
-      progress('processor started again')
+      restarted = pipeline.services.processor.start()
+      restarted.catch(() => {}) // reported where it is awaited
     }
     if (acknowledged >= shown + 150) {
       shown = acknowledged
@@ -103,6 +102,10 @@ async function sendAndKill(pipeline: Pipeline): Promise<void> {
   }
   if (ended !== 'exit code 0')
     throw new Error(`the simulator ended with ${ended}; its output is in ${send.logFile}`)
+  await restarted
+  progress(
+    'processor back in its group: Kafka gives it the partitions when the killed member’s session has run out',
+  )
   progress('all sent; waiting until every record has its outcome and every alert its receipt')
 }
 

@@ -35,7 +35,8 @@ export function tellHistory(facts: RunFacts, registration: RegistrationChange['r
     seen.add(fact.bodySha256)
     const nothing = repeated ? 'said before, nothing changes' : 'an older snapshot, nothing changes'
     const effect = change === undefined ? nothing : `version ${change.version}: ${tellChange(change)}`
-    return `  signed ${fact.headers.requestTime}  ${tellSaid(fact)}\n      → ${effect}`
+    const signedAt = new Date(fact.headers.requestTimeMs).toISOString()
+    return `  signed ${signedAt}  ${tellSaid(fact)}\n      → ${effect}`
   })
 }
 

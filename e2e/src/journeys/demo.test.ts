@@ -30,8 +30,8 @@ test('Ctrl-C on a demo that was kept ends everything it started', async () => {
   })
   try {
     await vi.waitFor(() => expect(output).toContain('Still running'), { timeout: 120_000, interval: 100 })
-    const ingress = /ingress +(http\S+)/.exec(output)?.[1] ?? ''
-    const folder = /files +(\S+)/.exec(output)?.[1] ?? ''
+    const ingress = /^ {2}ingress +(http\S+)/m.exec(output)?.[1] ?? ''
+    const folder = /^ {2}files +(\S+)/m.exec(output)?.[1] ?? ''
     expect((await fetch(ingress)).status).toBe(200)
     expect(existsSync(folder)).toBe(true)
 

@@ -1,3 +1,5 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import type { KafkaConfig } from './config.ts'
 import { within } from './deadline.ts'
@@ -10,31 +12,43 @@ stopIdleTimers()
 const connectionTimeoutMs = 3_000
 const openDeadlineMs = 8_000
 const retryPauseMs = 300
+const keepAliveMs = 60_000
 
 /** No broker answered at start. The message names the brokers and what to check. */
 export class KafkaUnreachable extends Error {
   override name = 'KafkaUnreachable'
 }
 
+/** A kafkajs client and its end. */
+export type Client = {
+  kafka: Kafka
+  /** Ends all its connections at once and lets it make no others. */
+  end: () => void
+}
+
 /**
  * A kafkajs client; nothing is connected yet. `requestTimeoutMs` bounds every single request, `connectRetries` says
- * how often one that needs a connection or a coordinator tries to get it, in the end about once a second. Once
- * `isClosed` says so, it stops trying.
+ * how often one that needs a connection or a coordinator tries to get it, in the end about once a second.
  */
 export function createClient(
   config: KafkaConfig,
-  options: {
-    clientId: string
-    log: KafkaLog
-    requestTimeoutMs: number
-    connectRetries: number
-    isClosed?: () => boolean
-  },
-): Kafka {
-  const { isClosed = () => false } = options
-  return new kafkajs.Kafka({
+  options: { clientId: string; log: KafkaLog; requestTimeoutMs: number; connectRetries: number },
+): Client {
+  const sockets = new Set<Socket>()
+  let ended = false
+  const report = reportTo(options.log)
+
+  const kafka = new kafkajs.Kafka({
     // kafkajs goes on connecting after a disconnect; a promise that stays open ends that and holds up no exit.
-    brokers: () => (isClosed() ? new Promise<never>(() => {}) : config.brokers),
+    brokers: () => (ended ? new Promise<never>(() => {}) : config.brokers),
+    // It also forgets connections that it still holds, as that to a coordinator which was restarted.
+    socketFactory({ host, port, onConnect }) {
+      if (ended) throw new Error('the client has ended')
+      const socket = openSocket({ host, port, tls: config.tls, onConnect })
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      return socket
+    },
     clientId: options.clientId,
     ssl: config.tls,
     ...(config.sasl === undefined ? {} : { sasl: config.sasl }),
@@ -50,31 +64,48 @@ export function createClient(
       retries: options.connectRetries,
     },
     logLevel: kafkajs.logLevel.INFO,
-    logCreator: reportTo(options.log),
+    logCreator: () => (entry) => (ended ? undefined : report(entry)),
   })
+
+  function end(): void {
+    ended = true
+    // Only an error tells kafkajs, which would otherwise keep the connection's timer for ever.
+    for (const socket of sockets) socket.destroy(new Error('the client has ended'))
+  }
+
+  return { kafka, end }
 }
 
-type Connectable = { connect(): Promise<void>; disconnect(): Promise<void> }
+type SocketOptions = { host: string; port: number; tls: boolean; onConnect: () => void }
+
+function openSocket({ host, port, tls, onConnect }: SocketOptions): Socket {
+  const socket = tls
+    ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) }, onConnect)
+    : connectTcp({ host, port }, onConnect)
+  return socket.setKeepAlive(true, keepAliveMs)
+}
 
 /**
- * Connects a client of kafkajs and tries again for a few seconds, for brokers that are just starting.
+ * Connects a part of a client and tries again for a few seconds, for brokers that are just starting.
  *
- * @throws KafkaUnreachable when no broker has answered within ten seconds or the login is refused
+ * @throws KafkaUnreachable when no broker has answered within ten seconds or the login is refused; the client has
+ * ended then
  */
-export async function connect(config: KafkaConfig, client: Connectable): Promise<void> {
+export async function connect(
+  config: KafkaConfig,
+  client: Client,
+  part: { connect: () => Promise<void> },
+): Promise<void> {
   let reason = 'no answer'
   let gaveUp = false
   const keepTrying = async () => {
-    for (;;) {
+    while (!gaveUp) {
       try {
-        await client.connect()
-        if (gaveUp) disconnectQuietly(client)
-        return
+        return await part.connect()
       } catch (error) {
         reason = rootReason(error)
-        if (hasCause(error, (cause) => cause instanceof kafkajs.KafkaJSSASLAuthenticationError)) throw error
+        if (hasCause(error, isLoginRefused)) throw error
       }
-      if (gaveUp) return
       await pause(retryPauseMs)
     }
   }
@@ -82,16 +113,14 @@ export async function connect(config: KafkaConfig, client: Connectable): Promise
     await within(openDeadlineMs, 'connecting', keepTrying())
   } catch (error) {
     gaveUp = true
-    disconnectQuietly(client)
-    const refused = hasCause(error, (cause) => cause instanceof kafkajs.KafkaJSSASLAuthenticationError)
-    throw new KafkaUnreachable(refused ? loginRefused(config, reason) : unreachable(config, reason))
+    client.end()
+    throw new KafkaUnreachable(
+      hasCause(error, isLoginRefused) ? loginRefused(config, reason) : unreachable(config, reason),
+    )
   }
 }
 
-/** Disconnects in the background a client from which nothing is expected any more. */
-export function disconnectQuietly(client: Connectable): void {
-  client.disconnect().catch(() => undefined)
-}
+const isLoginRefused = (error: Error) => error instanceof kafkajs.KafkaJSSASLAuthenticationError
 
 /**
  * Runs some admin requests over a connection of their own: metadata is fresh then, which kafkajs does not see to
@@ -104,12 +133,13 @@ export async function withAdmin<T>(
   options: { clientId: string; log: KafkaLog },
   use: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const admin = createClient(config, { ...options, requestTimeoutMs: 10_000, connectRetries: 4 }).admin()
-  await connect(config, admin)
+  const client = createClient(config, { ...options, requestTimeoutMs: 10_000, connectRetries: 4 })
   try {
+    const admin = client.kafka.admin()
+    await connect(config, client, admin)
     return await use(admin)
   } finally {
-    disconnectQuietly(admin)
+    client.end()
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs'
-import { connect, createClient, disconnectQuietly, rootReason, withAdmin } from './client.ts'
+import { connect, createClient, rootReason, withAdmin } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 import { type ConsumedRecord, toConsumedRecord } from './consumed-record.ts'
 import { within } from './deadline.ts'
@@ -111,20 +111,15 @@ export async function openPartitionConsumer(
   const work = new Map<number, Promise<unknown>>()
   let positions: Promise<Map<number, PartitionPosition>> | undefined
   let failure: Error | undefined
-  let closing = false
+  let closing: Promise<void> | undefined
   let joined = false
   let lastSignAt = performance.now()
 
   const isCurrent = (slot: Slot) => slots.get(slot.partition) === slot
-  const ended = () => closing || failure !== undefined
+  const ended = () => closing !== undefined || failure !== undefined
 
-  const consumer = createClient(config, {
-    clientId,
-    log,
-    requestTimeoutMs,
-    connectRetries,
-    isClosed: ended,
-  }).consumer({
+  const client = createClient(config, { clientId, log, requestTimeoutMs, connectRetries })
+  const consumer = client.kafka.consumer({
     groupId,
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatIntervalMs,
@@ -140,7 +135,7 @@ export async function openPartitionConsumer(
     failure = error
     dropAssignment()
     // Others may have the partitions at once, and nothing is fetched in vain until the process ends.
-    disconnectQuietly(consumer)
+    void close()
     reportFailure(error)
   }
 
@@ -370,8 +365,7 @@ export async function openPartitionConsumer(
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
       sign()
       dropAssignment()
-      // kafkajs finishes a join that was under way when it was closed.
-      if (ended()) return disconnectQuietly(consumer)
+      if (ended()) return
       joined = true
       positions = undefined
       const partitions = payload.memberAssignment[topic] ?? []
@@ -385,8 +379,12 @@ export async function openPartitionConsumer(
     })
   }
 
-  async function close(): Promise<void> {
-    closing = true
+  function close(): Promise<void> {
+    closing ??= leave()
+    return closing
+  }
+
+  async function leave(): Promise<void> {
     clearInterval(silence)
     const left = Promise.all([consumer.disconnect(), ...work.values()])
     try {
@@ -394,13 +392,14 @@ export async function openPartitionConsumer(
     } catch (error) {
       log.warn({ topic, groupId, problem: rootReason(error) }, 'kafka.consumer_left_late')
     }
+    client.end()
     dropAssignment()
   }
 
   follow(consumer)
   try {
     await checkTopic(config, options)
-    await connect(config, consumer)
+    await connect(config, client, consumer)
     // Without fromBeginning an offset out of range would silently become the latest one.
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
     await consumer.run({

@@ -11,16 +11,18 @@ export type KafkaLog = {
 /** For tools that report their outcome in another way. */
 export const silentLog: KafkaLog = { debug() {}, info() {}, warn() {}, error() {} }
 
-// What kafkajs reports as trouble although it belongs to normal life: coordinators that move or are just being
-// made, rebalances, leader elections, answers that come after the request was given up.
+// What kafkajs reports as trouble although it belongs to normal life: coordinators and leaders that move or are
+// just being made, rebalances, answers that come after the request was given up, topics that are already there.
 const harmless = [
   /group coordinator is not available/i,
   /not the (correct )?coordinator/i,
   /group is rebalancing/i,
   /member needs a valid member id/i,
+  /coordinator is loading/i,
+  /not the leader for that/i,
   /leadership election/i,
   /response without match/i,
-  /topic with this name already exists/i,
+  /topic creation errors/i,
 ]
 
 const allowedFields = [
@@ -38,12 +40,21 @@ const allowedFields = [
 const repeatsQuietMs = 10_000
 const maxRemembered = 200
 
+const reporters = new WeakMap<KafkaLog, (entry: LogEntry) => void>()
+
+/** One reporter per log, so that what several clients repeat passes once. */
+export function reportTo(log: KafkaLog): (entry: LogEntry) => void {
+  const report = reporters.get(log) ?? createReporter(log)
+  reporters.set(log, report)
+  return report
+}
+
 /**
- * A log creator for kafkajs. It reports trouble as `error` that it then survives by itself, so its errors become
+ * Takes what kafkajs logs. It reports trouble as `error` that it then survives by itself, so its errors become
  * warnings (what cannot be survived is reported by the caller), its infos become debug lines, and what an
  * unreachable broker repeats several times a second passes once in ten seconds.
  */
-export function reportTo(log: KafkaLog): () => (entry: LogEntry) => void {
+function createReporter(log: KafkaLog): (entry: LogEntry) => void {
   const lastReported = new Map<string, number>()
   const repeated = (line: string) => {
     const now = Date.now()
@@ -52,7 +63,7 @@ export function reportTo(log: KafkaLog): () => (entry: LogEntry) => void {
     lastReported.set(line, now)
     return false
   }
-  return () => (entry) => {
+  return (entry) => {
     const { message, error, ...extra } = entry.log
     const problem = error === undefined ? undefined : String(error)
     const fields = {

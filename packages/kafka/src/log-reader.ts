@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
-import { connect, createClient, disconnectQuietly, hasCause, rootReason, withAdmin } from './client.ts'
+import { connect, createClient, hasCause, rootReason, withAdmin } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 import { type ConsumedRecord, toConsumedRecord } from './consumed-record.ts'
 import { within } from './deadline.ts'
@@ -29,12 +29,8 @@ export async function readTopic(
   if (ends.size === 0) return []
 
   const groupId = `${clientId}-${randomUUID()}`
-  const consumer = createClient(config, {
-    clientId,
-    log,
-    requestTimeoutMs: 10_000,
-    connectRetries: 10,
-  }).consumer({
+  const client = createClient(config, { clientId, log, requestTimeoutMs: 10_000, connectRetries: 10 })
+  const consumer = client.kafka.consumer({
     groupId,
     maxWaitTimeInMs: 100,
     maxBytesPerPartition: 4 * 1024 * 1024,
@@ -51,7 +47,7 @@ export async function readTopic(
     if (unread.size === 0) finish()
   })
 
-  await connect(config, consumer)
+  await connect(config, client, consumer)
   try {
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
     await consumer.run({
@@ -72,7 +68,8 @@ export async function readTopic(
     })
     await within(giveUpAt - Date.now(), `reading ${topic} to its end`, finished)
   } finally {
-    await within(closeDeadlineMs, 'leaving', consumer.disconnect()).catch(() => disconnectQuietly(consumer))
+    await within(closeDeadlineMs, 'leaving', consumer.disconnect()).catch(() => undefined)
+    client.end()
     await withAdmin(config, { clientId, log }, (admin) => admin.deleteGroups([groupId])).catch(
       () => undefined,
     )

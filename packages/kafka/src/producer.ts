@@ -1,5 +1,5 @@
 import kafkajs, { type Kafka, type Producer as KafkaJsProducer, type RecordMetadata } from 'kafkajs'
-import { connect, createClient, disconnectQuietly, hasCause, rootReason } from './client.ts'
+import { type Client, connect, createClient, hasCause, rootReason } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 import { within } from './deadline.ts'
 import type { KafkaLog } from './kafka-log.ts'
@@ -48,9 +48,11 @@ const failureMemoryMs = 5_000
  */
 export async function openProducer(config: KafkaConfig, options: ProducerOptions): Promise<Producer> {
   const { log, clientId, maxBatchRecords = 500 } = options
-  const kafka = createClient(config, { clientId, log, requestTimeoutMs, connectRetries: 4 })
-  const link = openLink(() => createKafkaJsProducer(kafka), log)
-  await link.open((producer) => connect(config, producer))
+  const link = openLink(
+    () => createClient(config, { clientId, log, requestTimeoutMs, connectRetries: 4 }),
+    log,
+  )
+  await link.open((client, producer) => connect(config, client, producer))
 
   const lane = createLane(link.send, {
     maxQueuedRecords: options.maxQueuedRecords ?? 10_000,
@@ -88,7 +90,7 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     },
     async [Symbol.asyncDispose]() {
       await lane.close({ deadlineMs: drainDeadlineMs })
-      await link.close()
+      link.close()
       log.debug({ clientId }, 'kafka.producer_closed')
     },
   }
@@ -106,28 +108,30 @@ function createKafkaJsProducer(kafka: Kafka): KafkaJsProducer {
   })
 }
 
-/** The connection under the lane: sends a batch, and is replaced when it keeps failing. */
-function openLink(create: () => KafkaJsProducer, log: KafkaLog) {
-  let producer: KafkaJsProducer | undefined
-  let attempt: Promise<unknown> = Promise.resolve()
+/** The connections under the lane: they send a batch, and are made anew when that keeps failing. */
+function openLink(create: () => Client, log: KafkaLog) {
+  let connection: { client: Client; producer: KafkaJsProducer } | undefined
   let failures = 0
   let failedSince = 0
   let lastFailure: { at: number; reason: string } | undefined
 
+  function prepare() {
+    const client = create()
+    connection = { client, producer: createKafkaJsProducer(client.kafka) }
+    return connection
+  }
+
   async function sendOnce(batch: readonly LogRecord[]): Promise<RecordMetadata[]> {
-    producer ??= create()
-    const current = producer
+    const { producer } = connection ?? prepare()
     // Does nothing while there is a connection.
-    await current.connect()
-    return current.sendBatch({ acks: -1, topicMessages: byTopic(batch) })
+    await producer.connect()
+    return producer.sendBatch({ acks: -1, topicMessages: byTopic(batch) })
   }
 
   async function send(batch: readonly LogRecord[]): Promise<SendOutcome> {
     let answer: RecordMetadata[]
-    const sending = sendOnce(batch)
-    attempt = sending
     try {
-      answer = await within(sendLimitMs, 'sending a batch', sending)
+      answer = await within(sendLimitMs, 'sending a batch', sendOnce(batch))
     } catch (error) {
       if (hasCause(error, saysTooLarge)) return { kind: 'too_large' }
       failed(error)
@@ -145,16 +149,10 @@ function openLink(create: () => KafkaJsProducer, log: KafkaLog) {
       failedSince = performance.now()
       log.warn({ problem: reason }, 'kafka.append_failing')
     }
-    if (failures % failuresToReconnect === 0) drop()
-  }
-
-  function drop(): void {
-    const dropped = producer
-    producer = undefined
-    if (dropped === undefined) return
-    disconnectQuietly(dropped)
-    // An attempt that was given up may connect it once more.
-    void attempt.catch(() => undefined).then(() => disconnectQuietly(dropped))
+    if (failures % failuresToReconnect === 0) {
+      connection?.client.end()
+      connection = undefined
+    }
   }
 
   function succeeded(): void {
@@ -168,21 +166,17 @@ function openLink(create: () => KafkaJsProducer, log: KafkaLog) {
 
   return {
     send,
-    async open(connectFirst: (first: KafkaJsProducer) => Promise<void>): Promise<void> {
-      const first = create()
-      await connectFirst(first)
-      producer = first
+    async open(connectFirst: (client: Client, producer: KafkaJsProducer) => Promise<void>): Promise<void> {
+      const first = prepare()
+      await connectFirst(first.client, first.producer)
     },
     /** Why the last batch failed, when that is not long ago. */
     recentFailure(): string | undefined {
       if (lastFailure === undefined || performance.now() - lastFailure.at > failureMemoryMs) return undefined
       return lastFailure.reason
     },
-    async close(): Promise<void> {
-      const last = producer
-      drop()
-      if (last === undefined) return
-      await within(requestTimeoutMs, 'disconnecting', last.disconnect()).catch(() => undefined)
+    close(): void {
+      connection?.client.end()
     },
   }
 }

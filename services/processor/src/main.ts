@@ -10,7 +10,6 @@ import { openProcessor } from './processor.ts'
 
 // Raw notifications in; changes, states and what does not fit out; the view of all registrations in Redis.
 const stop = stopSignal({ service: 'processor', deadlineMs: 10_000 })
-// oxlint-disable-next-line node/no-process-env -- the one place where the environment is read
 const config = readConfig(process.env)
 const log = createLogger('processor', { level: config.logLevel })
 const metrics = createMetrics('processor')
