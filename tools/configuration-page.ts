@@ -5,7 +5,7 @@ import { ingressEnv } from '../services/ingress/src/config.ts'
 import { processorEnv } from '../services/processor/src/config.ts'
 
 /** The schema that each service parses its environment with. */
-export const environments = {
+const environments = {
   ingress: ingressEnv,
   processor: processorEnv,
   alerts: alertsEnv,

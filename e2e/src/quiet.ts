@@ -8,7 +8,7 @@ const pollMs = 500
 const silent = { info() {}, warn() {}, error() {}, debug() {} }
 
 /** The processor's books, summed over the partitions. */
-export async function readOutcomes(pipeline: Pick<Pipeline, 'redis' | 'kafka'>): Promise<OutcomeCounts> {
+async function readOutcomes(pipeline: Pick<Pipeline, 'redis' | 'kafka'>): Promise<OutcomeCounts> {
   await using store = await openRegistrationStore({ ...pipeline.redis, log: silent })
   const total: OutcomeCounts = { applied: 0, flagged: 0, repeated: 0, stale: 0, quarantined: 0 }
   for (let partition = 0; partition < pipeline.kafka.partitions; partition++) {

@@ -73,5 +73,3 @@ export type RegistrationTruth = z.infer<typeof registrationTruth>
 
 /** `truth.json`: all registrations that were ever sent from one sandbox. */
 export const truthFile = z.object({ registrations: z.array(registrationTruth) })
-
-export type TruthFile = z.infer<typeof truthFile>

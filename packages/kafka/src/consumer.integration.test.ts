@@ -18,6 +18,8 @@ const done: ChunkOutcome = { kind: 'done' }
 const fromCommitted = async ({ committed, logStart }: PartitionPosition) =>
   ({ kind: 'from', offset: committed ?? logStart }) as const
 
+const partitions = [0, 1, 2, 3]
+
 const opened = new Set<PartitionConsumer>()
 afterEach(async () => {
   await Promise.all([...opened].map((consumer) => consumer[Symbol.asyncDispose]()))
@@ -49,15 +51,12 @@ async function leave(consumer: PartitionConsumer): Promise<void> {
 
 /** Keeps what was processed, per partition in order. */
 function recorder() {
-  const numbers = new Map<number, number[]>()
+  const rows = new Map<number, number[]>(partitions.map((partition) => [partition, []]))
+  const of = (partition: number) => rows.get(partition) ?? []
   const note = ({ partition, records }: Chunk) => {
-    numbers.set(partition, [...(numbers.get(partition) ?? []), ...records.map(({ value }) => Number(value))])
+    of(partition).push(...records.map(({ value }) => Number(value)))
   }
-  return {
-    note,
-    of: (partition: number) => numbers.get(partition) ?? [],
-    total: () => [...numbers.values()].flat(),
-  }
+  return { note, of, total: () => [...rows.values()].flat() }
 }
 
 /** What `writeNumbers` puts into a partition. */
@@ -65,8 +64,6 @@ const numbersOf = (partition: number, to: number, from = 0) =>
   Array.from({ length: to - from }, (_, index) => from + index).filter(
     (number) => number % config.partitions === partition,
   )
-const partitions = [0, 1, 2, 3]
-
 async function committedOffsets(topic: string, groupId: string): Promise<Map<number, string>> {
   return withAdmin(config, { clientId, log }, async (admin) => {
     const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
@@ -423,6 +420,8 @@ describe('two consumers', () => {
           return { topic, partition: number % config.partitions, key: String(number), value: String(number) }
         })
         await producer.publish(records, { deadlineMs: 10_000 })
+        // So much ahead of the readers that they always have work, and no more.
+        await vi.waitFor(() => expect(byWorker.a + byWorker.b).toBeGreaterThan(written - 3_000), patience)
       }
     })()
 
