@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { createLogger } from '@signalbox/runtime/log'
+import { UnrecoverableError, Worker } from 'bullmq'
+import { expect, onTestFinished, test } from 'vitest'
+import { redisUrl } from '../infra.fixture.ts'
+import { owedAlert } from '../owed-alert.ts'
+import { alertOfJob, openAlertQueue, queueName, queuePrefix } from './alert-queue.ts'
+import { openQueueRedis } from './queue-redis.ts'
+
+const log = createLogger('alerts-test', { level: 'silent' })
+const waiting = { timeout: 20_000, interval: 20 }
+
+async function openScene() {
+  const keyPrefix = `test-${randomUUID().slice(0, 8)}:`
+  const link = await openQueueRedis({ url: redisUrl, log })
+  onTestFinished(() => link[Symbol.asyncDispose]())
+  const queue = openAlertQueue({ redis: link.redis, keyPrefix, log })
+  onTestFinished(() => queue[Symbol.asyncDispose]())
+  const runs: string[] = []
+  const openWorker = (run: (id: string, runs: number) => void) => {
+    const worker = new Worker<unknown, null>(
+      queueName,
+      async (job) => {
+        const alert = alertOfJob(job.data)
+        runs.push(alert?.id ?? 'unknown')
+        run(job.id ?? '', runs.length)
+        return null
+      },
+      {
+        connection: { url: redisUrl, maxRetriesPerRequest: null },
+        prefix: queuePrefix(keyPrefix),
+        settings: { backoffStrategy: () => 100 },
+      },
+    )
+    worker.on('error', () => {})
+    onTestFinished(() => worker.close())
+  }
+  return { queue, runs, openWorker, redis: link.redis, keyPrefix }
+}
+
+const alerts = (count: number) =>
+  Array.from({ length: count }, (_, index) =>
+    owedAlert({
+      registrationKey: `client/merchant-${index}/`,
+      version: 1,
+      endpointId: 'one',
+      partition: 0,
+      owedSinceMs: 1,
+    }),
+  )
+
+test('more alerts than go into one call are added, each once, however often', async () => {
+  const { queue, runs, openWorker } = await openScene()
+  const many = alerts(600)
+  await queue.add(many.slice(0, 300))
+  await queue.add(many)
+  openWorker(() => {})
+  await expect.poll(() => runs.length, waiting).toBe(600)
+  await queue.add(many)
+  expect(runs.toSorted()).toEqual(many.map(({ id }) => id).toSorted())
+})
+
+test('a job is absent, live, completed or failed; one that failed can run again', async () => {
+  const { queue, runs, openWorker } = await openScene()
+  const [good, bad] = alerts(2)
+  if (good === undefined || bad === undefined) throw new Error('two alerts')
+  expect(await queue.stateOf(good.id)).toBe('absent')
+  await queue.add([good, bad])
+  expect(await queue.stateOf(good.id)).toBe('live')
+
+  openWorker((id) => {
+    if (id === bad.id && runs.filter((run) => run === bad.id).length === 1) throw new UnrecoverableError('no')
+  })
+  await expect.poll(() => queue.stateOf(good.id), waiting).toBe('completed')
+  await expect.poll(() => queue.stateOf(bad.id), waiting).toBe('failed')
+  await queue.revive(bad.id)
+  await expect.poll(() => queue.stateOf(bad.id), waiting).toBe('completed')
+})
+
+test('a job holds pointers and neither body nor secret', async () => {
+  const { queue, redis, keyPrefix } = await openScene()
+  const [alert] = alerts(1)
+  if (alert === undefined) throw new Error('one alert')
+  await queue.add([alert])
+  const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${alert.id}`)
+  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toEqual(alert)
+  expect(Object.keys(JSON.parse(job['data'] ?? ''))).toEqual([
+    'registrationKey',
+    'version',
+    'endpointId',
+    'partition',
+    'owedSinceMs',
+  ])
+})
+
+test('what no build of ours wrote is no alert', () => {
+  expect(alertOfJob({ version: 1 })).toBeNull()
+})

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import type { Logger } from '@signalbox/runtime/log'
+import { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+
+/** What BullMQ knows of an alert's job. */
+export type JobState = 'live' | 'absent' | 'failed' | 'completed'
+
+export type AlertQueue = AsyncDisposable & {
+  /** Adds a job per alert; one that is there already stays as it is. May be cut short: then all come again. */
+  add(alerts: readonly OwedAlert[]): Promise<void>
+  stateOf(alertId: string): Promise<JobState>
+  /** Lets a failed job run again. */
+  revive(alertId: string): Promise<void>
+}
+
+export const queueName = 'alerts'
+
+/** The hash tag keeps all keys of the queue in one slot of a Redis Cluster. */
+export const queuePrefix = (keyPrefix: string) => `${keyPrefix}{bq0}`
+
+/** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
+const jobData = z.object({
+  registrationKey: z.string(),
+  version: z.number().int(),
+  endpointId: z.string(),
+  partition: z.number().int(),
+  owedSinceMs: z.number(),
+})
+
+/** The alert that a job is about; null when no build of ours wrote it. */
+export function alertOfJob(data: unknown): OwedAlert | null {
+  const parsed = jobData.safeParse(data)
+  return parsed.success ? owedAlert(parsed.data) : null
+}
+
+const maxJobsPerCall = 250
+
+/** Opens the queue on a connection that the caller keeps. */
+export function openAlertQueue({
+  redis,
+  keyPrefix,
+  log,
+}: {
+  redis: Redis
+  keyPrefix: string
+  log: Logger
+}): AlertQueue {
+  const queue = new Queue<unknown, unknown, 'alert'>(queueName, {
+    connection: redis,
+    prefix: queuePrefix(keyPrefix),
+    skipWaitingForReady: true,
+    streams: { events: { maxLen: 1000 } },
+    defaultJobOptions: {
+      // The schedule and the deadline end an alert; running out of these would leave one without a receipt.
+      attempts: 1_000_000,
+      backoff: { type: 'custom' },
+      stackTraceLimit: 0,
+    },
+  })
+  queue.on('error', (error) => log.warn({ err: error }, 'queue.trouble'))
+
+  return {
+    async add(alerts) {
+      for (let start = 0; start < alerts.length; start += maxJobsPerCall) {
+        const slice = alerts.slice(start, start + maxJobsPerCall)
+        const jobs = await queue.addBulk(
+          slice.map(({ id, registrationKey, version, endpointId, partition, owedSinceMs }) => ({
+            name: 'alert' as const,
+            data: { registrationKey, version, endpointId, partition, owedSinceMs },
+            opts: { jobId: id },
+          })),
+        )
+        // BullMQ gives back a number in place of an id for what it did not add.
+        for (const [index, job] of jobs.entries()) {
+          assert(typeof job.id === 'string' && job.id === slice[index]?.id, 'BullMQ has added every job')
+        }
+      }
+    },
+    async stateOf(alertId) {
+      const state = await queue.getJobState(alertId)
+      switch (state) {
+        case 'unknown':
+          return 'absent'
+        case 'failed':
+        case 'completed':
+          return state
+        default:
+          return 'live'
+      }
+    },
+    async revive(alertId) {
+      const job = await queue.getJob(alertId)
+      await job?.retry('failed', { resetAttemptsMade: true })
+    },
+    [Symbol.asyncDispose]: () => queue.close(),
+  }
+}

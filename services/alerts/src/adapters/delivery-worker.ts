@@ -1,0 +1,164 @@
+import type { Logger } from '@signalbox/runtime/log'
+import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import type { Deliver, Run } from '../delivery/delivery.ts'
+import { alertOfJob, queueName, queuePrefix } from './alert-queue.ts'
+import { reconnectPauseMs } from './queue-redis.ts'
+
+export type DeliveryWorker = AsyncDisposable & {
+  /** Whether jobs are being taken, for the readiness of the process. */
+  state: () => { ok: boolean; detail: string }
+}
+
+const hourSeconds = 60 * 60
+/** As long as a call takes at most; then what is under way is cancelled. */
+const drainMs = 15_500
+/** What it takes to write down what came of a run. */
+const writeBackMs = 1_000
+/** Longer than the worker's longest blocking read. */
+const socketTimeoutMs = 30_000
+
+/** Ends a run of a job so that it comes again after `delayMs`. */
+class ComesAgain extends Error {
+  override name = 'ComesAgain'
+  readonly delayMs: number
+  constructor(why: string, delayMs: number) {
+    super(why)
+    this.delayMs = delayMs
+  }
+}
+
+/**
+ * Opens a BullMQ worker that delivers alerts. When `stop` aborts, or on closing, it takes no more jobs; calls
+ * under way may finish, and what is not done in time is cancelled and goes back to the queue.
+ */
+export function openDeliveryWorker({
+  redis: { url, keyPrefix },
+  concurrency,
+  deliver,
+  stop,
+  log,
+}: {
+  redis: { url: string; keyPrefix: string }
+  concurrency: number
+  deliver: Deliver
+  stop: AbortSignal
+  log: Logger
+}): DeliveryWorker {
+  const underWay = new Set<unknown>()
+  let draining: Promise<void> | undefined
+  const worker = new Worker<unknown, string, 'alert'>(
+    queueName,
+    async (job, token, signal) => {
+      const alert = alertOfJob(job.data)
+      if (alert === null) throw new UnrecoverableError('no build of ours wrote this job')
+      const running = deliver(alert, { signal: signal ?? stop }).catch((error: unknown) => {
+        log.warn({ alertId: alert.id, err: error }, 'alert.run_failed')
+        throw new ComesAgain('trouble of ours', troublePauseMs())
+      })
+      underWay.add(running)
+      try {
+        return await endRun(await running, { job, token })
+      } finally {
+        underWay.delete(running)
+      }
+    },
+    {
+      connection: {
+        url,
+        maxRetriesPerRequest: null,
+        // A Redis that is away would otherwise keep a process that stops.
+        retryStrategy: (times) => (draining === undefined ? reconnectPauseMs(times) : null),
+        socketTimeout: socketTimeoutMs,
+      },
+      prefix: queuePrefix(keyPrefix),
+      concurrency,
+      lockDuration: 30_000,
+      stalledInterval: 15_000,
+      // A stall is a crash of ours and says nothing about the alert: past this limit its job fails unsent.
+      maxStalledCount: 20,
+      drainDelay: 2,
+      removeOnComplete: { age: 2 * hourSeconds },
+      removeOnFail: { age: 7 * 24 * hourSeconds },
+      settings: {
+        backoffStrategy: (_attempts, _type, error) =>
+          error instanceof ComesAgain ? error.delayMs : troublePauseMs(),
+      },
+    },
+  )
+  worker.on('error', (error) => log.warn({ err: error }, 'worker.trouble'))
+  worker.on('stalled', (alertId) => log.warn({ alertId }, 'alert.stalled'))
+  worker.on('lockRenewalFailed', (alertIds: string[]) => {
+    // Another worker may have the job by now.
+    for (const alertId of alertIds) worker.cancelJob(alertId, 'lock lost')
+  })
+
+  const drain = () => {
+    draining ??= closeInTime(worker, { underWay, log })
+    return draining
+  }
+  stop.addEventListener('abort', () => void drain(), { once: true })
+
+  return {
+    state: () =>
+      worker.isRunning() && draining === undefined
+        ? { ok: true, detail: 'delivers' }
+        : { ok: false, detail: draining === undefined ? 'takes no jobs' : 'stops' },
+    [Symbol.asyncDispose]: drain,
+  }
+}
+
+/** Tells BullMQ by value or by error, which is how it takes it, what becomes of a job. */
+async function endRun(
+  run: Run,
+  { job, token }: { job: Job<unknown, string, 'alert'>; token: string | undefined },
+): Promise<string> {
+  switch (run.kind) {
+    case 'known_settled':
+      break
+    case 'settled':
+      // Failed jobs are kept for longer, as the dead letters.
+      if (run.outcome.kind === 'given_up') throw new UnrecoverableError(run.outcome.reason)
+      break
+    case 'again':
+      throw new ComesAgain(run.why, run.delayMs)
+    case 'held':
+      // Costs no attempt, because none was made.
+      await job.moveToDelayed(Date.now() + run.delayMs, token)
+      throw new DelayedError()
+  }
+  return run.kind
+}
+
+/**
+ * A worker's close waits for ever for jobs that hang and for a Redis that is away, so it is only waited for while
+ * deliveries are under way, and a little longer.
+ */
+async function closeInTime(
+  worker: Worker<unknown, string, 'alert'>,
+  { underWay, log }: { underWay: ReadonlySet<unknown>; log: Logger },
+): Promise<void> {
+  const closed = worker.close()
+  const cancelAtMs = performance.now() + drainMs
+  do {
+    if (await endsWithin(closed, writeBackMs)) return
+  } while (underWay.size > 0 && performance.now() < cancelAtMs)
+  worker.cancelAllJobs('stopping')
+  if (await endsWithin(closed, writeBackMs)) return
+  log.warn({ underWay: underWay.size }, 'worker.closed_late')
+  await endsWithin(worker.disconnect(), writeBackMs)
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ms)
+  try {
+    return await Promise.race([work.then(() => true), tooLate])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** After trouble of ours, which is no fault of the endpoint's: 2 to 5 s. */
+function troublePauseMs(): number {
+  return Math.round(2_000 + 3_000 * Math.random())
+}

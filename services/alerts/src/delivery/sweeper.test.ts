@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import type { JobState } from '../adapters/alert-queue.ts'
+import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { createSweep, type Swept } from './sweeper.ts'
+
+const partitions = 2
+const hourAgo = Date.now() - 3_600_000
+
+const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
+  owedAlert({
+    registrationKey: 'client/merchant/',
+    version,
+    endpointId: 'one',
+    partition: 0,
+    owedSinceMs: hourAgo + version,
+    ...differs,
+  })
+
+/** Owed alerts with the state of their jobs, and a sweep over them. */
+function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled'])[]) {
+  const states = new Map(known.map(([alert, state]) => [alert.id, state]))
+  const owed = known.map(([alert]) => alert)
+  const cleared: string[] = []
+  const reports: Swept[] = []
+  const sweep = createSweep(
+    {
+      book: {
+        async owed({ partition, from, limit }) {
+          return owed.filter((alert) => alert.partition === partition).slice(from, from + limit)
+        },
+        owedCount: async (partition) => owed.filter((alert) => alert.partition === partition).length,
+        settledAmong: async (ids) => new Set(ids.filter((id) => states.get(id) === 'settled')),
+        async clear({ id }) {
+          cleared.push(id)
+          owed.splice(
+            owed.findIndex((alert) => alert.id === id),
+            1,
+          )
+        },
+      },
+      queue: {
+        async add(alerts) {
+          for (const { id } of alerts) states.set(id, 'live')
+        },
+        async stateOf(id) {
+          const state = states.get(id) ?? 'absent'
+          return state === 'settled' ? 'completed' : state
+        },
+        async revive(id) {
+          states.set(id, 'live')
+        },
+      },
+      report: { owed() {}, swept: (swept) => reports.push(swept) },
+    },
+    { partitions, olderThanMs: 60_000, maxPerSweep: 100 },
+  )
+  return { sweep, states, cleared, reports }
+}
+
+test('each kind of owed alert is repaired in its way', async () => {
+  const kinds = ['live', 'absent', 'failed', 'completed', 'settled'] as const
+  const alerts = kinds.map((state, index) => [alertOf(index + 1), state] as const)
+  const { sweep, states, cleared, reports } = createScene(alerts)
+  await sweep()
+  const idOf = (index: number) => alerts[index]?.[0].id ?? ''
+  expect(reports).toEqual([{ looked: 5, added: 1, revived: 1, cleared: 2 }])
+  expect([0, 1, 2].map((index) => states.get(idOf(index)))).toEqual(['live', 'live', 'live'])
+  expect(cleared.toSorted()).toEqual([idOf(3), idOf(4)].toSorted())
+})
+
+test('an alert that is still on its way from the fan-out is left alone', async () => {
+  const young = alertOf(1, { owedSinceMs: Date.now() })
+  const { sweep, states } = createScene([[young, 'absent']])
+  await sweep()
+  expect(states.get(young.id)).toBe('absent')
+})
+
+test('a sweep is bounded, and the next one goes on where it ended, over all partitions', async () => {
+  const waiting = Array.from({ length: 250 }, (_, index) => [alertOf(index + 1), 'live'] as const)
+  const last = alertOf(999, { owedSinceMs: hourAgo + 999 })
+  const elsewhere = alertOf(1, { partition: 1, registrationKey: 'client/other/' })
+  const { sweep, states, reports } = createScene([...waiting, [last, 'absent'], [elsewhere, 'absent']])
+  await sweep()
+  await sweep()
+  await sweep()
+  expect(reports.map(({ looked }) => looked)).toEqual([100, 100, 52])
+  expect([states.get(last.id), states.get(elsewhere.id)]).toEqual(['live', 'live'])
+})

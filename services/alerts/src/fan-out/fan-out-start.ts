@@ -1,0 +1,50 @@
+import type { PartitionPosition } from '@signalbox/kafka/consumer'
+
+/** The log that a fan-out reads. */
+export type ReadLog = { clusterId: string; topic: string }
+
+export type FanOutStart =
+  /** `skipped` records were taken by retention before the fan-out had seen them. */
+  { kind: 'from'; offset: bigint; skipped: bigint } | { kind: 'stop'; problem: string }
+
+/** The watermark of a partition: which log it is about and the offset that comes next. */
+export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint }): string {
+  return `${clusterId} ${topic} ${next}`
+}
+
+/**
+ * Where a partition goes on: at its own watermark, never at the group's offset, which may be ahead of what Redis
+ * still holds. Without a watermark everything in the log is owed.
+ */
+export function fanOutStart(
+  watermark: string | null,
+  { position, log }: { position: PartitionPosition; log: ReadLog },
+): FanOutStart {
+  const { partition, logStart, logEnd } = position
+  if (watermark === null) return { kind: 'from', offset: logStart, skipped: 0n }
+  const next = nextOf(watermark, log)
+  if (next === null) {
+    return {
+      kind: 'stop',
+      problem:
+        `its fan-out in the queue Redis is about another log (${watermark}) than ${log.clusterId} ${log.topic}. ` +
+        'Correct KAFKA_BROKERS, QUEUE_REDIS_URL or REDIS_KEY_PREFIX; after a new start of Kafka give another prefix.',
+    }
+  }
+  if (next > logEnd) {
+    return {
+      kind: 'stop',
+      problem:
+        `its fan-out has come to offset ${next}, but partition ${partition} ends at ${logEnd}: the topic was made ` +
+        'anew or has lost its end. Start with another REDIS_KEY_PREFIX to alert what the log holds now.',
+    }
+  }
+  // What retention has taken was too old to be sent.
+  if (next < logStart) return { kind: 'from', offset: logStart, skipped: logStart - next }
+  return { kind: 'from', offset: next, skipped: 0n }
+}
+
+function nextOf(watermark: string, { clusterId, topic }: ReadLog): bigint | null {
+  const [cluster, name, next = ''] = watermark.split(' ')
+  return cluster === clusterId && name === topic && /^\d+$/.test(next) ? BigInt(next) : null
+}

@@ -1,0 +1,121 @@
+import { type RegistrationRef, registrationKey } from '@signalbox/contracts/keys'
+import type {
+  Attached,
+  Chunk,
+  ChunkOutcome,
+  ConsumedRecord,
+  PartitionPosition,
+} from '@signalbox/kafka/consumer'
+import type { AlertBook } from '../adapters/alert-book.ts'
+import type { AlertQueue } from '../adapters/alert-queue.ts'
+import { alertBodyOf } from './alert-body.ts'
+import { fanOutStart, type ReadLog, watermarkAt } from './fan-out-start.ts'
+import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { readChange } from './read-change.ts'
+
+export type FanOutPorts = {
+  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe' | 'advance'>
+  queue: Pick<AlertQueue, 'add'>
+  endpoints: {
+    of(merchant: Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>): readonly { id: string }[]
+  }
+  report: FanOutReport
+}
+
+export type FanOutReport = {
+  /** A record was looked at. `nobody`: it has something to tell, but no endpoint listens. */
+  looked(outcome: 'alerted' | 'nothing' | 'nobody' | 'unreadable'): void
+  unreadable(at: { partition: number; offset: string; problem: string }): void
+  skipped(gap: { partition: number; records: number }): void
+}
+
+type TellingChange = {
+  registrationKey: string
+  version: number
+  body: string
+  endpointIds: readonly string[]
+}
+
+/**
+ * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligation, job,
+ * watermark, the group's offset. Cut anywhere, the same alerts come again under the same ids.
+ */
+export function createFanOut(ports: FanOutPorts, log: ReadLog) {
+  const { book, queue } = ports
+  /** What each partition's watermark was left at, null for none. */
+  const watermarks = new Map<number, string | null>()
+
+  async function attach(position: PartitionPosition): Promise<Attached> {
+    const watermark = await book.watermark(position.partition)
+    watermarks.set(position.partition, watermark)
+    const start = fanOutStart(watermark, { position, log })
+    if (start.kind === 'from' && start.skipped > 0n) {
+      ports.report.skipped({ partition: position.partition, records: Number(start.skipped) })
+    }
+    return start
+  }
+
+  async function process({ partition, records }: Chunk): Promise<ChunkOutcome> {
+    const watermark = watermarks.get(partition)
+    const last = records.at(-1)
+    if (watermark === undefined || last === undefined)
+      return { kind: 'reattach', why: 'no watermark is known' }
+
+    const owed = await owe({ partition, watermark, records })
+    if (owed === null) return fenced
+    await queue.add(owed)
+    const next = watermarkAt({ ...log, next: last.offset + 1n })
+    if (!(await book.advance({ partition, from: watermark, to: next }))) return fenced
+    watermarks.set(partition, next)
+    return { kind: 'done' }
+  }
+
+  /** Writes down what the records owe and is not settled yet; null when the watermark has changed meanwhile. */
+  async function owe({
+    partition,
+    watermark,
+    records,
+  }: {
+    partition: number
+    watermark: string | null
+    records: readonly ConsumedRecord[]
+  }): Promise<readonly OwedAlert[] | null> {
+    const changes = records.flatMap(tellingChange)
+    const alerts = new Map(
+      changes.flatMap(({ registrationKey, version, endpointIds }) =>
+        endpointIds.map((endpointId) => {
+          const alert = { registrationKey, version, endpointId }
+          return [owedAlert({ ...alert, partition, owedSinceMs: 0 }).id, alert]
+        }),
+      ),
+    )
+    const settled = await book.settledAmong([...alerts.keys()])
+    const open = [...alerts].filter(([id]) => !settled.has(id)).map(([, alert]) => alert)
+    if (open.length === 0) return []
+    return book.owe({ partition, watermark, nowMs: Date.now(), bodies: changes, alerts: open })
+  }
+
+  /** What a record has to tell, if anybody is to be told. */
+  function tellingChange(record: ConsumedRecord): TellingChange[] {
+    const read = readChange(record)
+    if (read.kind === 'unreadable') {
+      // The topic is ours and typed, so this is a bug to be told of; others' alerts do not wait for it.
+      const { partition, offset } = record
+      ports.report.looked('unreadable')
+      ports.report.unreadable({ partition, offset: String(offset), problem: read.problem })
+      return []
+    }
+    const { change, causedAt } = read
+    const body = alertBodyOf(change, { causedAt })
+    const endpointIds = ports.endpoints.of(change.registration).map(({ id }) => id)
+    ports.report.looked(body === null ? 'nothing' : endpointIds.length === 0 ? 'nobody' : 'alerted')
+    if (body === null || endpointIds.length === 0) return []
+    return [
+      { registrationKey: registrationKey(change.registration), version: change.version, body, endpointIds },
+    ]
+  }
+
+  return { attach, process }
+}
+
+const fenced: ChunkOutcome = { kind: 'reattach', why: 'the watermark in the queue Redis has changed' }
