@@ -3,7 +3,7 @@
 // work on Node 20 in a clone where nothing is installed yet.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,15 +40,59 @@ function install() {
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
   const stamp = join(root, 'node_modules', '.installed-lockfile')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfile) return
-  process.stderr.write('Installing dependencies (npm ci) ...\n')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  })
-  if (status !== 0) fail('npm ci failed; its messages are above.')
-  writeFileSync(stamp, lockfile)
+  const isInstalled = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfile
+  if (isInstalled()) return
+  const release = takeTurn()
+  try {
+    // Another command in this clone may have installed them while this one waited for its turn.
+    if (isInstalled()) return
+    process.stderr.write('Installing dependencies (npm ci) ...\n')
+    // Whatever NODE_ENV or the user's settings leave out, the tools are needed.
+    const npm = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+    const { status } = spawnSync('npm', npm, { cwd: root, stdio: ['ignore', 2, 2] })
+    if (status !== 0) fail('npm ci failed; its messages are above.')
+    writeFileSync(stamp, lockfile)
+  } finally {
+    release()
+  }
+}
+
+/** One install at a time in a clone. A turn that its process did not live to give back is taken over. */
+function takeTurn() {
+  const turn = join(root, '.install-turn')
+  const release = () => rmSync(turn, { force: true })
+  const giveUpAt = Date.now() + 10 * 60_000
+  for (let waits = 0; Date.now() < giveUpAt; waits++) {
+    try {
+      writeFileSync(turn, String(process.pid), { flag: 'wx' })
+      process.on('exit', release)
+      return release
+    } catch {
+      if (waits === 0)
+        process.stderr.write('Waiting for another command that installs the dependencies ...\n')
+      if (!isRunning(ownerOf(turn))) release()
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+    }
+  }
+  return fail(`Another command holds ${turn} for ten minutes. If none is running, remove that file.`)
+}
+
+/** @param {string} turn */
+function ownerOf(turn) {
+  try {
+    return Number(readFileSync(turn, 'utf8'))
+  } catch {
+    return 0 // given back in this moment
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    return pid > 0 && process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 function findNode() {

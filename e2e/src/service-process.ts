@@ -22,6 +22,14 @@ const startDeadlineMs = 60_000
 const stopDeadlineMs = 30_000
 const root = join(import.meta.dirname, '..', '..')
 
+/** All that a program of the run gets from the environment of the run. */
+const inherited = Object.fromEntries(
+  ['PATH', 'HOME', 'TMPDIR'].flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value]]
+  }),
+)
+
 /** Describes a process that is not running yet. `environment` is asked at each start. */
 export function createServiceProcess(options: {
   supervisor: Supervisor
@@ -104,11 +112,19 @@ function launch(
     logFile: string
   },
 ): Promise<SupervisedProcess> {
-  const environment = Object.entries(program.environment()).map(([name, value]) => `${name}=${value}`)
+  const environment = Object.entries({ ...inherited, ...program.environment() })
   return supervisor.start({
     name: program.name,
-    command: 'env', // sets the variables and becomes the program: one process, one pid
-    args: [...environment, process.execPath, join(root, program.main), ...(program.args ?? [])],
+    // Sets the variables and becomes the program: one process, one pid. Without -i a QUEUE_REDIS_URL that happens
+    // to be exported would send a run's alerts into somebody's real queue.
+    command: 'env',
+    args: [
+      '-i',
+      ...environment.map(([name, value]) => `${name}=${value}`),
+      process.execPath,
+      join(root, program.main),
+      ...(program.args ?? []),
+    ],
     logFile: program.logFile,
   })
 }

@@ -1,6 +1,6 @@
 import { alertBody } from '@signalbox/contracts/alert'
 import { registrationKey } from '@signalbox/contracts/keys'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Balance, imbalances, isAcknowledged } from '../balance.ts'
 import { wrongStates } from '../final-states.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
@@ -13,6 +13,10 @@ let balance: Balance
 let sendEnded: string
 
 beforeAll(async () => {
+  // What a user has exported for a deployment of theirs must not reach a run, which would work on their queue.
+  vi.stubEnv('QUEUE_REDIS_URL', 'redis://127.0.0.1:1')
+  vi.stubEnv('KAFKA_BROKERS', '127.0.0.1:1')
+  vi.stubEnv('KAFKA_TLS', 'true')
   pipeline = await openPipeline({ env: process.env })
   const send = await pipeline.simulate('send', { url: pipeline.ingressUrl, notifications: 0, seeds: true })
   sendEnded = await send.ended
@@ -20,7 +24,10 @@ beforeAll(async () => {
   balance = quiet.balance
   facts = quiet.facts
 })
-afterAll(() => pipeline?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await pipeline?.[Symbol.asyncDispose]()
+})
 
 test('both samples are sent, and the books balance', () => {
   expect(sendEnded).toBe('exit code 0')

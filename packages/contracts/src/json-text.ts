@@ -1,30 +1,41 @@
+/** The members that matter in a document, as a tree shaped like it; all items of a list share one description. */
+export type MemberTree = { members?: Readonly<Record<string, MemberTree>>; items?: MemberTree }
+
 /** What a JSON text has that `JSON.parse` does not tell. */
 export type JsonShape = {
   /** The deepest nesting of objects and lists. */
   depth: number
-  /** Members that stand twice in one object, as paths such as `pspRegistrationResultList[].pspName`. */
-  duplicates: ReadonlySet<string>
+  /** The first member of the tree that stands twice in one object, such as `list[].name`; null: none does. */
+  duplicate: string | null
 }
 
-type Level = { path: string; names: Set<string> | null; name: string }
+type Level = {
+  isObject: boolean
+  /** What matters here; undefined: nothing, and nothing below. */
+  tree: MemberTree | undefined
+  /** The members of the tree that have been met. */
+  met: Set<string>
+  /** The member whose value comes next. */
+  name: string
+}
 
 /**
- * Walks a JSON text once, without recursion. The text must be one that `JSON.parse` accepts; deeper than
- * `maxDepth` the walk ends, because nothing below is looked at.
+ * Walks a JSON text once, without recursion, in time that grows with its length alone: what is not in the tree is
+ * only stepped over. The text must be one that `JSON.parse` accepts; below `maxDepth` nothing is looked at.
  */
-export function inspectJson(text: string, options: { maxDepth: number }): JsonShape {
+export function inspectJson(text: string, options: { maxDepth: number; tree: MemberTree }): JsonShape {
   const levels: Level[] = []
-  const duplicates = new Set<string>()
   let depth = 0
+  let duplicate: string | null = null
   for (let at = 0; at < text.length; at++) {
-    const level = levels.at(-1)
     switch (text[at]) {
       case '{':
       case '[': {
-        const names = text[at] === '{' ? new Set<string>() : null
-        levels.push({ path: pathBelow(level), names, name: '' })
+        const level = levels.at(-1)
+        const tree = level === undefined ? options.tree : below(level)
+        levels.push({ isObject: text[at] === '{', tree, met: new Set(), name: '' })
         depth = Math.max(depth, levels.length)
-        if (depth > options.maxDepth) return { depth, duplicates }
+        if (depth > options.maxDepth) return { depth, duplicate }
         break
       }
       case '}':
@@ -33,10 +44,13 @@ export function inspectJson(text: string, options: { maxDepth: number }): JsonSh
         break
       case '"': {
         const end = endOfString(text, at)
-        if (level?.names && isMemberName(text, end)) {
+        const level = levels.at(-1)
+        if (level?.isObject && level.tree?.members !== undefined && isMemberName(text, end)) {
           level.name = String(JSON.parse(text.slice(at, end + 1)))
-          if (level.names.has(level.name)) duplicates.add(pathBelow(level))
-          level.names.add(level.name)
+          if (Object.hasOwn(level.tree.members, level.name)) {
+            if (level.met.has(level.name)) duplicate ??= pathOf(levels)
+            level.met.add(level.name)
+          }
         }
         at = end
         break
@@ -45,13 +59,19 @@ export function inspectJson(text: string, options: { maxDepth: number }): JsonSh
         break
     }
   }
-  return { depth, duplicates }
+  return { depth, duplicate }
 }
 
-function pathBelow(level: Level | undefined): string {
-  if (level === undefined) return ''
-  if (level.names === null) return `${level.path}[]`
-  return level.path === '' ? level.name : `${level.path}.${level.name}`
+function below({ isObject, tree, name }: Level): MemberTree | undefined {
+  if (!isObject) return tree?.items
+  return tree?.members !== undefined && Object.hasOwn(tree.members, name) ? tree.members[name] : undefined
+}
+
+function pathOf(levels: readonly Level[]): string {
+  return levels
+    .map(({ isObject, name }) => (isObject ? `.${name}` : '[]'))
+    .join('')
+    .replace(/^\./, '')
 }
 
 function endOfString(text: string, start: number): number {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { inspectJson } from './json-text.ts'
+import { inspectJson, type MemberTree } from './json-text.ts'
 
 const text = z.string().nullish()
 
@@ -40,20 +40,28 @@ export type UnreadableBody = {
 
 const maxDepth = 32
 
-const membersWeUse = new Set([
-  'referenceMerchantId',
-  'referenceStoreId',
-  'registrationRequestId',
-  'registrationResult',
-  'registrationResult.registrationStatus',
-  'pspRegistrationResultList',
-  'pspRegistrationResultList[].pspName',
-  'pspRegistrationResultList[].productCodes',
-  'pspRegistrationResultList[].registrationResult',
-  'pspRegistrationResultList[].registrationResult.registrationStatus',
-  'pspRegistrationResultList[].registrationResult.rejectionReason',
-  'pspRegistrationResultList[].registrationResult.rejectReasons',
-])
+const used = {}
+
+/** What a body may hold once only; the rest is not ours to judge. */
+const membersWeUse: MemberTree = {
+  members: {
+    referenceMerchantId: used,
+    referenceStoreId: used,
+    registrationRequestId: used,
+    registrationResult: { members: { registrationStatus: used } },
+    pspRegistrationResultList: {
+      items: {
+        members: {
+          pspName: used,
+          productCodes: used,
+          registrationResult: {
+            members: { registrationStatus: used, rejectionReason: used, rejectReasons: used },
+          },
+        },
+      },
+    },
+  },
+}
 
 /** Reads a body into its typed members, or says why it cannot be read. Total: any bytes give an answer. */
 export function readNotificationBody(
@@ -61,10 +69,10 @@ export function readNotificationBody(
 ): { kind: 'body'; body: NotificationBody } | UnreadableBody {
   const json = parseJsonObject(bytes)
   if (json === null) return { kind: 'unreadable', reason: 'not_json_object', where: '' }
-  const shape = inspectJson(json.text, { maxDepth })
+  const shape = inspectJson(json.text, { maxDepth, tree: membersWeUse })
   if (shape.depth > maxDepth) return { kind: 'unreadable', reason: 'too_deep', where: '' }
-  const duplicate = [...shape.duplicates].find((path) => membersWeUse.has(path))
-  if (duplicate !== undefined) return { kind: 'unreadable', reason: 'duplicate_member', where: duplicate }
+  if (shape.duplicate !== null)
+    return { kind: 'unreadable', reason: 'duplicate_member', where: shape.duplicate }
   const parsed = notificationBody.safeParse(json.value)
   if (parsed.success) return { kind: 'body', body: parsed.data }
   return {

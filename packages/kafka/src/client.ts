@@ -82,7 +82,8 @@ function openSocket({ host, port, tls, onConnect }: SocketOptions): Socket {
   const socket = tls
     ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) }, onConnect)
     : connectTcp({ host, port }, onConnect)
-  return socket.setKeepAlive(true, keepAliveMs)
+  // kafkajs ends a socket that is still connecting again and again, and each time leaves a listener.
+  return socket.setMaxListeners(0).setKeepAlive(true, keepAliveMs)
 }
 
 /**

@@ -127,7 +127,8 @@ export async function openPartitionConsumer(
     maxWaitTimeInMs: 250,
     maxBytesPerPartition: 512 * 1024,
     allowAutoTopicCreation: false,
-    retry: { initialRetryTime: 300, maxRetryTime: 3_000, retries: 5 },
+    // Short: a coordinator that has moved is only found by starting over.
+    retry: { initialRetryTime: 200, maxRetryTime: 1_000, retries: 5 },
   })
 
   function fail(error: Error): void {

@@ -37,6 +37,7 @@ function fakeBroker(...scripts: ((batch: readonly LogRecord[]) => SendOutcome | 
   return { batches, send }
 }
 
+const nothing = (): SendOutcome => ({ kind: 'answered', stored: [] })
 const never = () => new Promise<SendOutcome>(() => {})
 const after = (ms: number, outcome: (batch: readonly LogRecord[]) => SendOutcome) => {
   return (batch: readonly LogRecord[]) =>
@@ -153,6 +154,23 @@ describe('proof of every partition', () => {
     expect(await settled([first, second])).toEqual([stored, stored])
     expect(broker.batches).toEqual([['a'], ['a'], ['b']])
   })
+})
+
+test('a broker that fails is waited for until the deadline of those who wait', async () => {
+  const start = performance.now()
+  const broker = fakeBroker((batch) =>
+    performance.now() - start < 2_000 ? { kind: 'failed' } : confirm(batch),
+  )
+  const lane = createLane(broker.send, limits)
+  const hasty = lane.append(record('hasty'), { deadlineMs: 1_000 })
+  const patient = lane.append(record('patient'), { deadlineMs: 3_000 })
+  expect(await settled([hasty, patient])).toEqual([deadline, stored])
+})
+
+test('a broker that fails for longer leaves an append unconfirmed, even one that would wait for ever', async () => {
+  const lane = createLane(fakeBroker(() => ({ kind: 'failed' })).send, limits)
+  const result = lane.append(record('a'), { deadlineMs: 600_000 })
+  expect(await settled([result])).toEqual([{ kind: 'unconfirmed', reason: 'broker' }])
 })
 
 describe('records too large for their topic', () => {
@@ -292,5 +310,43 @@ describe('closing', () => {
     await vi.advanceTimersByTimeAsync(5_000)
     await closing
     expect(await waiting).toEqual(closedResult)
+  })
+})
+
+const publish = (lane: ReturnType<typeof createLane>, records: readonly LogRecord[]) => {
+  const sequence = { isBroken: false }
+  return records.map((each) => lane.append(each, { deadlineMs, sequence }))
+}
+
+describe('a sequence', () => {
+  const oneByOne = { ...limits, maxBatchRecords: 1 }
+  const unconfirmed: AppendResult = { kind: 'unconfirmed', reason: 'broker' }
+
+  test('leaves out what comes behind a record that was not stored', async () => {
+    const broker = fakeBroker(nothing, nothing, nothing, confirm)
+    const lane = createLane(broker.send, oneByOne)
+    const results = await settled(publish(lane, [record('v1'), record('v2'), record('v3')]))
+    expect(results).toEqual([unconfirmed, unconfirmed, unconfirmed])
+    expect(broker.batches).toEqual([['v1'], ['v1'], ['v1']])
+  })
+
+  test('leaves out what comes behind a record that is too large', async () => {
+    const broker = fakeBroker((batch) =>
+      names(batch).includes('v1') ? { kind: 'too_large' } : confirm(batch),
+    )
+    const lane = createLane(broker.send, limits)
+    const results = await settled(publish(lane, [record('v1'), record('v2')]))
+    expect(results).toEqual([{ kind: 'refused', reason: 'too_large' }, unconfirmed])
+    expect(broker.batches).not.toContainEqual(['v2'])
+  })
+
+  test('does not touch the appends of others', async () => {
+    const broker = fakeBroker((batch) =>
+      names(batch).includes('v1') ? { kind: 'answered', stored: [] } : confirm(batch),
+    )
+    const lane = createLane(broker.send, oneByOne)
+    const others = lane.append(record('other'), { deadlineMs })
+    const broken = publish(lane, [record('v1'), record('v2')])
+    expect(await settled([others, ...broken])).toEqual([stored, unconfirmed, unconfirmed])
   })
 })

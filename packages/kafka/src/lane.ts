@@ -43,10 +43,16 @@ export type LaneLimits = {
   maxBatchBytesPerPartition: number
 }
 
+/**
+ * Appends that stand or fall in their order: when one of them is not stored, those behind it that were not sent yet
+ * are left out, so that no later record is in the log without an earlier one.
+ */
+export type Sequence = { isBroken: boolean }
+
 /** Group commit: many appends wait, one batch is under way. */
 export type Lane = {
   /** Resolves within `deadlineMs`, never rejects. */
-  append: (record: LogRecord, options: { deadlineMs: number }) => Promise<AppendResult>
+  append: (record: LogRecord, options: { deadlineMs: number; sequence?: Sequence }) => Promise<AppendResult>
   /** Age of the append that has waited longest; 0 when none waits. */
   oldestWaitMs: () => number
   /** Takes no more, waits for what is under way, and leaves unconfirmed what is not answered in time. */
@@ -58,12 +64,17 @@ type Waiter = {
   bytes: number
   since: number
   settled: boolean
+  sequence: Sequence | undefined
   timer: NodeJS.Timeout
   resolve: (result: AppendResult) => void
 }
 
-const maxRounds = 3
-const roundPausesMs = [100, 300]
+/** How often a batch is sent whose answer leaves partitions out. */
+const maxUnproven = 3
+/** How often one is sent that fails: for about as long as an append may wait, so that a moving leader is waited for. */
+const maxFailures = 8
+const firstPauseMs = 100
+const longestPauseMs = 500
 
 /**
  * A lane over one connection: first in, first out, one batch at a time, and the time a batch takes is the time in
@@ -76,27 +87,38 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
   let running: Promise<void> | undefined
   let closed = false
 
-  function append(record: LogRecord, { deadlineMs }: { deadlineMs: number }): Promise<AppendResult> {
-    if (closed) return Promise.resolve({ kind: 'unconfirmed', reason: 'closed' })
-    const bytes = recordBytes(record)
-    if (bytes > limits.maxQueuedBytes) return Promise.resolve({ kind: 'refused', reason: 'too_large' })
-    if (waiting.size >= limits.maxQueuedRecords || waitingBytes + bytes > limits.maxQueuedBytes) {
-      return Promise.resolve({ kind: 'refused', reason: 'queue_full' })
+  function append(
+    record: LogRecord,
+    { deadlineMs, sequence }: { deadlineMs: number; sequence?: Sequence },
+  ): Promise<AppendResult> {
+    const refusal = refusalOf(record)
+    if (refusal !== null) {
+      if (sequence) sequence.isBroken = true
+      return Promise.resolve(refusal)
     }
     return new Promise((resolve) => {
       const waiter: Waiter = {
         record,
-        bytes,
+        bytes: recordBytes(record),
         since: performance.now(),
         settled: false,
+        sequence,
         timer: setTimeout(() => settle(waiter, { kind: 'unconfirmed', reason: 'deadline' }), deadlineMs),
         resolve,
       }
       queue.add(waiter)
       waiting.add(waiter)
-      waitingBytes += bytes
+      waitingBytes += waiter.bytes
       running ??= run()
     })
+  }
+
+  function refusalOf(record: LogRecord): AppendResult | null {
+    if (closed) return { kind: 'unconfirmed', reason: 'closed' }
+    const bytes = recordBytes(record)
+    if (bytes > limits.maxQueuedBytes) return { kind: 'refused', reason: 'too_large' }
+    const isFull = waiting.size >= limits.maxQueuedRecords || waitingBytes + bytes > limits.maxQueuedBytes
+    return isFull ? { kind: 'refused', reason: 'queue_full' } : null
   }
 
   function settle(waiter: Waiter, result: AppendResult): void {
@@ -106,7 +128,16 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     queue.delete(waiter)
     waiting.delete(waiter)
     waitingBytes -= waiter.bytes
+    if (waiter.sequence && result.kind !== 'stored') waiter.sequence.isBroken = true
     waiter.resolve(result)
+  }
+
+  /** Those of them that are still to be sent. */
+  function sendable(waiters: readonly Waiter[]): Waiter[] {
+    for (const waiter of waiters) {
+      if (waiter.sequence?.isBroken) settle(waiter, { kind: 'unconfirmed', reason: 'broker' })
+    }
+    return waiters.filter((waiter) => !waiter.settled)
   }
 
   async function run(): Promise<void> {
@@ -121,21 +152,25 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
 
   /** Sends until every record of the batch is answered; what is confirmed is never sent again. */
   async function deliver(batch: readonly Waiter[]): Promise<void> {
-    let pending = batch.filter((waiter) => !waiter.settled)
-    for (let round = 0; round < maxRounds && pending.length > 0; round++) {
-      if (round > 0) await pause(roundPausesMs[round - 1] ?? 0)
-      pending = pending.filter((waiter) => !waiter.settled)
-      if (pending.length === 0) return
+    let pending = sendable(batch)
+    let unproven = 0
+    let failures = 0
+    while (pending.length > 0) {
       const outcome = await send(pending.map((waiter) => waiter.record))
       switch (outcome.kind) {
         case 'answered':
           pending = settleStored(pending, outcome.stored)
+          unproven += 1
           break
         case 'too_large':
           return bisect(pending)
         case 'failed':
+          failures += 1
           break
       }
+      if (pending.length === 0 || unproven >= maxUnproven || failures >= maxFailures) break
+      await pause(Math.min(longestPauseMs, firstPauseMs * 2 ** (unproven + failures - 1)))
+      pending = sendable(pending)
     }
     for (const waiter of pending) settle(waiter, { kind: 'unconfirmed', reason: 'broker' })
   }

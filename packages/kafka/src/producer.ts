@@ -12,7 +12,8 @@ export type Producer = AsyncDisposable & {
   /** Appends one record together with whatever else waits. Resolves within `deadlineMs`, never rejects. */
   append(record: LogRecord, options: { deadlineMs: number }): Promise<AppendResult>
   /**
-   * Appends records in their order and resolves when the broker has confirmed every one.
+   * Appends records in their order and resolves when the broker has confirmed every one. No record of a partition is
+   * written when an earlier one of the call was not.
    *
    * @throws an Error when one of them is not confirmed within `deadlineMs`; any of them may be written then
    */
@@ -34,7 +35,7 @@ export type ProducerOptions = {
 const requestTimeoutMs = 2_500
 /** kafkajs bounds its requests, but not what it does between them. */
 const sendLimitMs = 6_000
-const drainDeadlineMs = 5_000
+const drainDeadlineMs = 3_500
 /** Failures in a row after which the connections are made anew: kafkajs keeps a half-open one for ever. */
 const failuresToReconnect = 2
 const slowAppendMs = 500
@@ -67,11 +68,12 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     { deadlineMs }: { deadlineMs: number },
   ): Promise<void> {
     const giveUpAt = performance.now() + deadlineMs
+    const sequence = { isBroken: false }
     for (let start = 0; start < records.length; start += maxBatchRecords) {
       const slice = records.slice(start, start + maxBatchRecords)
       const remainingMs = Math.max(0, giveUpAt - performance.now())
       const results = await Promise.all(
-        slice.map((record) => lane.append(record, { deadlineMs: remainingMs })),
+        slice.map((record) => lane.append(record, { deadlineMs: remainingMs, sequence })),
       )
       const problems = results.flatMap((result) => (result.kind === 'stored' ? [] : [result.reason]))
       if (problems.length > 0) throw new Error(notConfirmed(problems, records.length))

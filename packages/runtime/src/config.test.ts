@@ -52,7 +52,9 @@ test.each([
 })
 
 test('variables of other programs are left alone', () => {
-  expect(problemOf({ ...good, PATH: '/bin', KUBERNETES_PORT: '1', REDIS_URL: 'redis://x' })).toBe('accepted')
+  expect(
+    problemOf({ ...good, PATH: '/bin', KUBERNETES_PORT: '1', APP_PORT: '3000', REDIS_URL: 'redis://x' }),
+  ).toBe('accepted')
 })
 
 test('all problems are told at once', () => {

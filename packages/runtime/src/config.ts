@@ -33,15 +33,20 @@ export function parseEnvironment<S extends z.ZodObject>(
   return parsed.data
 }
 
-/** Two edits away from a variable we read is more likely a slip than another program's variable. */
-const maxEdits = 2
-
 function misspellings(known: readonly string[], present: readonly string[]): string[] {
   return present.flatMap((name) => {
     if (known.includes(name)) return []
-    const meant = known.find((candidate) => distance(name, candidate) <= maxEdits && candidate.length > 6)
+    const meant = known.find((candidate) => distance(name, candidate) <= maxEdits(candidate))
     return meant === undefined ? [] : [`${name} is not a variable of this service: did you mean ${meant}?`]
   })
+}
+
+/**
+ * So many edits away from a variable we read, a name is more likely a slip than another program's variable. Short
+ * names have neighbours of their own: APP_PORT is two edits from OPS_PORT.
+ */
+function maxEdits(variable: string): number {
+  return variable.length >= 10 ? 2 : 1
 }
 
 function problemOf(schema: z.ZodObject, given: Record<string, unknown>, issue: z.core.$ZodIssue): string {

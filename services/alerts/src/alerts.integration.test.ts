@@ -220,9 +220,11 @@ test('jobs that are wiped are made anew, and nothing is lost or sent twice', asy
   scene.openDelivery({ settings: { backoffMs: [1_500, 1_500, 1_500] } })
   await scene.openFanOut()
   await scene.publish(...merchants(20))
-  await expect.poll(() => sink.received.length, waiting).toBe(20)
-  const keys = await scene.link.redis.keys(`${scene.keyPrefix}{bq0}*`)
-  await scene.link.redis.del(...keys)
+  const { redis } = scene.link
+  // By then each attempt is written down.
+  await expect.poll(() => redis.keys(`${scene.keyPrefix}*:progress:*`), waiting).toHaveLength(20)
+  const keys = await redis.keys(`${scene.keyPrefix}{bq0}*`)
+  await redis.del(...keys)
 
   await expect.poll(() => scene.receipts(), waiting).toHaveLength(20)
   expect(sink.received).toHaveLength(40)

@@ -73,14 +73,20 @@ test('active and retiring keys verify, retired ones never; a client may still be
 
 describe('candidate keys', () => {
   const key = alipay.publicKey
-  const three = { ...client, verifyingKeys: ['3', '2', '1'].map((version) => ({ version, key })) }
+  const verifyingKeys = [
+    { version: '3', isActive: true, key },
+    { version: '2', isActive: true, key },
+    { version: '1', isActive: false, key },
+  ]
+  const three = { ...client, verifyingKeys }
   test.each([
     ['the named one alone', false, '2', ['2']],
     ['none when the named one is unknown', false, '4', []],
     ['a version is compared as text', false, '02', []],
     ['all, the newest first, when none is named', false, null, ['3', '2', '1']],
-    ['the named one before all others with anyKeyVersion', true, '2', ['2', '3', '1']],
-    ['all of an unknown version with anyKeyVersion', true, '4', ['3', '2', '1']],
+    ['the named one before all other active ones with anyKeyVersion', true, '2', ['2', '3']],
+    ['a retiring one when it is named', true, '1', ['1', '3', '2']],
+    ['the active ones of an unknown version with anyKeyVersion', true, '4', ['3', '2']],
   ])('%s', (_, anyKeyVersion, named, versions) => {
     const candidates = candidateKeys({ ...three, anyKeyVersion }, named)
     expect(candidates.map(({ version }) => version)).toEqual(versions)

@@ -15,7 +15,7 @@ export type Client = {
   paths: ReadonlySet<string>
   anyKeyVersion: boolean
   /** Keys of Alipay's that may verify: active ones first, the greatest version first among each kind. */
-  verifyingKeys: readonly VersionedKey[]
+  verifyingKeys: readonly (VersionedKey & { isActive: boolean })[]
   /** Our key that signs answers. */
   signingKey: VersionedKey
 }
@@ -57,7 +57,7 @@ export function candidateKeys(client: Client, version: string | null): readonly 
   if (version === null) return client.verifyingKeys
   const named = client.verifyingKeys.filter((key) => key.version === version)
   if (!client.anyKeyVersion) return named
-  return [...named, ...client.verifyingKeys.filter((key) => key.version !== version)]
+  return [...named, ...client.verifyingKeys.filter((key) => key.isActive && key.version !== version)]
 }
 
 type ClientEntry = ClientsFile['clients'][number]
@@ -99,8 +99,9 @@ function readClient(file: string, entry: ClientEntry): Client {
     push: entry.push,
     paths: new Set(entry.paths),
     anyKeyVersion: entry.anyKeyVersion,
-    verifyingKeys: verifying.map(({ version, publicKey }) => ({
+    verifyingKeys: verifying.map(({ version, state, publicKey }) => ({
       version,
+      isActive: state === 'active',
       key: keyOf(parsePublicKey(publicKey), {
         file,
         clientId,

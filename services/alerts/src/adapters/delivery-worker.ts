@@ -2,7 +2,7 @@ import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deliver, Run } from '../delivery/delivery.ts'
 import { alertOfJob, queueName, queuePrefix } from './alert-queue.ts'
-import { reconnectPauseMs } from './queue-redis.ts'
+import { disconnectTimeoutMs, reconnectPauseMs } from './queue-redis.ts'
 
 export type DeliveryWorker = AsyncDisposable & {
   /** Whether jobs are being taken, for the readiness of the process. */
@@ -11,7 +11,7 @@ export type DeliveryWorker = AsyncDisposable & {
 
 const hourSeconds = 60 * 60
 /** As long as a call takes at most; then what is under way is cancelled. */
-const drainMs = 15_500
+const drainMs = 15_000
 /** What it takes to write down what came of a run. */
 const writeBackMs = 1_000
 /** Longer than the worker's longest blocking read. */
@@ -24,6 +24,14 @@ class ComesAgain extends Error {
   constructor(why: string, delayMs: number) {
     super(why)
     this.delayMs = delayMs
+  }
+}
+
+class AlertWorker extends Worker<unknown, string, 'alert'> {
+  /** Ends the timers that a close which waits for Redis would leave, and with them hold up the process. */
+  async abandon(): Promise<void> {
+    await this.pause(true)
+    await this.lockManager.close()
   }
 }
 
@@ -46,7 +54,7 @@ export function openDeliveryWorker({
 }): DeliveryWorker {
   const underWay = new Set<unknown>()
   let draining: Promise<void> | undefined
-  const worker = new Worker<unknown, string, 'alert'>(
+  const worker = new AlertWorker(
     queueName,
     async (job, token, signal) => {
       const alert = alertOfJob(job.data)
@@ -69,6 +77,7 @@ export function openDeliveryWorker({
         // A Redis that is away would otherwise keep a process that stops.
         retryStrategy: (times) => (draining === undefined ? reconnectPauseMs(times) : null),
         socketTimeout: socketTimeoutMs,
+        disconnectTimeout: disconnectTimeoutMs,
       },
       prefix: queuePrefix(keyPrefix),
       concurrency,
@@ -134,7 +143,7 @@ async function endRun(
  * deliveries are under way, and a little longer.
  */
 async function closeInTime(
-  worker: Worker<unknown, string, 'alert'>,
+  worker: AlertWorker,
   { underWay, log }: { underWay: ReadonlySet<unknown>; log: Logger },
 ): Promise<void> {
   const closed = worker.close()
@@ -145,6 +154,7 @@ async function closeInTime(
   worker.cancelAllJobs('stopping')
   if (await endsWithin(closed, writeBackMs)) return
   log.warn({ underWay: underWay.size }, 'worker.closed_late')
+  await worker.abandon()
   await endsWithin(worker.disconnect(), writeBackMs)
 }
 

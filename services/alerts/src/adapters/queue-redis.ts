@@ -14,6 +14,8 @@ export type QueueRedis = AsyncDisposable & {
 const commandTimeoutMs = 3_000
 const socketTimeoutMs = 5_000
 const openDeadlineMs = 10_000
+/** A connection that Redis does not end holds up a process that stops. */
+export const disconnectTimeoutMs = 500
 const longestPauseMs = 5_000
 
 /** Pauses between attempts to reconnect, with jitter so that processes do not come back all at once. */
@@ -37,6 +39,7 @@ export async function openQueueRedis({ url, log }: { url: string; log: Logger })
     commandTimeout: commandTimeoutMs,
     socketTimeout: socketTimeoutMs,
     connectTimeout: commandTimeoutMs,
+    disconnectTimeout: disconnectTimeoutMs,
     retryStrategy: reconnectPauseMs,
   })
   let lastProblem = 'no answer'
