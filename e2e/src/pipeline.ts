@@ -56,6 +56,7 @@ export async function openPipeline(options: {
   const progress = options.onProgress ?? (() => {})
   await using opened = new AsyncDisposableStack()
 
+  progress('starting Kafka and Redis')
   const infra = opened.use(
     await openInfra({ env: options.env, brokers: options.brokers ?? 1, onProgress: progress }),
   )

@@ -24,7 +24,7 @@ test('a good head is admitted with what the body will be checked against', () =>
     requestTimeMs: Date.UTC(2019, 6, 12, 6, 38, 56, 253),
     signatureHeader: signature,
     signature: Buffer.alloc(256, 1),
-    keys: [{ version: '1', key: alipay.publicKey }],
+    keys: [{ version: '1', isActive: true, key: alipay.publicKey }],
     traceparent: null,
   })
 })

@@ -60,7 +60,7 @@ export function openAlertQueue({
       stackTraceLimit: 0,
     },
   })
-  queue.on('error', (error) => log.warn({ err: error }, 'queue.trouble'))
+  queue.on('error', (error) => log.warn({ problem: error.message }, 'queue.trouble'))
 
   return {
     async add(alerts) {

@@ -94,7 +94,7 @@ export function openDeliveryWorker({
       },
     },
   )
-  worker.on('error', (error) => log.warn({ err: error }, 'worker.trouble'))
+  worker.on('error', (error) => log.warn({ problem: error.message }, 'worker.trouble'))
   worker.on('stalled', (alertId) => log.warn({ alertId }, 'alert.stalled'))
   worker.on('lockRenewalFailed', (alertIds: string[]) => {
     // Another worker may have the job by now.
