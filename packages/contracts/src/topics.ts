@@ -3,6 +3,13 @@ const dayMs = 24 * 60 * 60 * 1000
 /** A record must hold a body of the ingress' default limit of 4 MiB and its headers, or a state grown from it. */
 const maxMessageBytes = 8 * 1024 * 1024
 
+/**
+ * A raw record goes to quarantine whole, with a few hundred bytes of headers on top. With the same limit one that fills
+ * the raw topic could never be set aside, and its partition would wait for ever. Changes and states need no such room:
+ * the processor makes none above 0.9 of their limit.
+ */
+const quarantineMaxMessageBytes = maxMessageBytes + 1024 * 1024
+
 /** How a topic is created; partitions and replication are the deployment's and the same for all. */
 export type TopicContract = {
   name: string
@@ -49,7 +56,7 @@ export const topics = {
     name: 'registration.quarantine.v1',
     cleanup: 'delete',
     retentionMs: 30 * dayMs,
-    maxMessageBytes,
+    maxMessageBytes: quarantineMaxMessageBytes,
     config: everywhere,
   },
   /** One record per settled alert. */

@@ -46,6 +46,14 @@ function manyCodes(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `P${index}`)
 }
 
+/** 0.9 of 8 MiB. */
+const recordUnits = 7_549_747
+
+/** For `item`, whose names count as well. */
+function reasonThatFills(units: number): string {
+  return 'r'.repeat(units - 'GCASH'.length - 'IN_STORE_PAYMENT'.length)
+}
+
 function observedItems(...items: Partial<NotificationItem>[]): Observation {
   return observed({ items: items.map((changed) => ({ ...item, ...changed })) })
 }
@@ -204,6 +212,16 @@ describe('quarantine', () => {
     [
       'a reason of a million characters for each of a hundred products',
       { items: [{ ...item, rejectionReason: 'r'.repeat(1e6), productCodes: manyCodes(100) }] },
+      { reason: 'registration_too_large', where: 'pspRegistrationResultList' },
+    ],
+    [
+      'one unit of text more than a record can hold',
+      { items: [{ ...item, rejectionReason: reasonThatFills(recordUnits + 1) }] },
+      { reason: 'registration_too_large', where: 'pspRegistrationResultList' },
+    ],
+    [
+      'one product code more than a record can hold, in whichever item',
+      { items: [item, { ...item, productCodes: manyCodes(80_000) }] },
       { reason: 'registration_too_large', where: 'pspRegistrationResultList' },
     ],
   ]
@@ -456,6 +474,8 @@ test('any notification at all gives an observation or a quarantine, never an exc
   )
 })
 
-test('a list of two hundred thousand product codes is only slow', () => {
-  expect(observedItems({ productCodes: manyCodes(200_000) }).entries).toHaveLength(200_000)
+test('a message that says as much as a record can hold is only slow', () => {
+  expect(observedItems({ productCodes: manyCodes(80_000) }).entries).toHaveLength(80_000)
+  const reason = reasonThatFills(recordUnits)
+  expect(observedItems({ rejectionReason: reason }).entries).toMatchObject([{ rejectionReason: reason }])
 })

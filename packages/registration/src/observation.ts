@@ -93,11 +93,20 @@ const mostCodePoints = {
   rejectionReason: 1024,
 }
 
+/** What a change or state record can hold: 0.9 of the 8 MiB of their topics. */
+const mostRecordBytes = Math.floor(0.9 * 8 * 2 ** 20)
+
 /**
- * Ten thousand entries with full reasons need 21 million units. A reason counts once for each product code of its
- * item, so a message within every other limit could otherwise mean more text than memory holds.
+ * Each unit takes a byte or more of the record. A reason counts once for each product code of its item, so a small
+ * message could otherwise mean more text than memory holds, and be refused only after it has all been written out.
  */
-const mostTextUnits = 2 ** 25
+const mostTextUnits = mostRecordBytes
+
+/**
+ * An entry with names of one letter takes 98 bytes of a change record, so no message that names more of them would
+ * fit. It is refused before an object has been made of each code; codes that repeat count too.
+ */
+const mostMentions = 80_000
 
 /** Spellings that other dialects and SDKs use for an MPP that Alipay+ names differently. */
 const canonicalPspNames = new Map([
@@ -139,6 +148,9 @@ export function observe(notification: Notification): Observed {
     return quarantine('unknown_status', collectiveAt)
   }
 
+  if (mentionsIn(notification.items) > mostMentions) {
+    return quarantine('registration_too_large', 'pspRegistrationResultList')
+  }
   const mentions: ObservedEntry[][] = []
   let unusualValue = false
   for (const [index, item] of notification.items.entries()) {
@@ -264,6 +276,11 @@ function combine(said: ObservedEntry, mention: ObservedEntry): ObservedEntry {
     rejectionReason: greaterText(said.rejectionReason, mention.rejectionReason),
     reportedPspName,
   }
+}
+
+/** Each item mentions an entry per product code, or one. */
+function mentionsIn(items: readonly NotificationItem[]): number {
+  return items.reduce((sum, { productCodes }) => sum + Math.max(1, productCodes?.length ?? 0), 0)
 }
 
 function textUnitsIn(mentions: readonly ObservedEntry[]): number {

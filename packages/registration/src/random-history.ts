@@ -6,7 +6,7 @@ import type { Dialect, Notification, NotificationItem } from './observation.ts'
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
-const beginningMs = Date.UTC(2020, 8, 18)
+const beginningMs = 1_600_387_200_000 // 18 September 2020
 
 const clients: readonly { clientId: string; dialect: Dialect; push: boolean }[] = [
   { clientId: 'ALIPAYPLUS', dialect: 'alipayplus', push: false },

@@ -86,7 +86,7 @@ test('an entry never goes from a final to PENDING while the same round decides',
   )
 })
 
-test('an entry never disappears', () => {
+test('up to eight rounds an entry never disappears', () => {
   fc.assert(
     fc.property(soundHistory, (history) => {
       const mentioned = new Set(observations(history).flatMap(({ entries }) => entries.map(entryKey)))
@@ -296,6 +296,27 @@ describe('rounds', () => {
     const earlier = joinObservation(registers, say({ atMs: -1, round: 'R0', entries: { PSP0: 'REJECTED' } }))
     expect(earlier.rounds[0]?.firstSeenMs).toBe(startMs - 1)
     expect(earlier.sightings).toBe(registers.sightings)
+  })
+})
+
+describe('with the ninth round', () => {
+  const nine = Array.from(
+    { length: 9 },
+    (_, index): Said => ({
+      atMs: index * minuteMs,
+      round: `R${index}`,
+      entries: index === 0 ? { GCASH: 'APPROVED', TNG: 'APPROVED' } : { GCASH: 'APPROVED' },
+    }),
+  )
+
+  test('an entry that only the first one mentions is forgotten and no longer visible', () => {
+    expect(seen(...nine.slice(0, 8)).entries).toEqual({ GCASH: 'APPROVED', TNG: 'APPROVED' })
+    expect(seen(...nine).entries).toEqual({ GCASH: 'APPROVED' })
+  })
+
+  test('it is visible again as soon as a later round mentions it', () => {
+    const mentioned = { atMs: 9 * minuteMs, round: 'R8', entries: { TNG: 'PENDING' } } as const
+    expect(seen(...nine, mentioned).entries).toEqual({ GCASH: 'APPROVED', TNG: 'PENDING' })
   })
 })
 

@@ -8,8 +8,11 @@ const log = { clusterId: 'cluster', topic: 'raw' }
 const watermarkAt = (offset: bigint, other: Partial<typeof log & { partition: number }> = {}) =>
   formatWatermark({ ...log, partition: 1, offset, notificationId: 'n', ...other })
 
-const decide = (watermark: string | null, position: Omit<PartitionPosition, 'partition'>) =>
-  decideAttach({ ...log, watermark, position: { partition: 1, ...position } })
+const decide = (
+  watermark: string | null,
+  position: Omit<PartitionPosition, 'partition'>,
+  doubted: string | null = null,
+) => decideAttach({ ...log, watermark, doubted, position: { partition: 1, ...position } })
 
 test.each([
   ['the same as the group', 9n, { committed: 10n, logStart: 0n, logEnd: 20n }, 'equal'],
@@ -68,12 +71,6 @@ test.each([
     /raw\[2\]/,
   ],
   [
-    'the log ends before the watermark',
-    watermarkAt(9n),
-    { committed: 10n, logStart: 0n, logEnd: 9n },
-    /made anew/,
-  ],
-  [
     'records behind the watermark were deleted',
     watermarkAt(9n),
     { committed: 10n, logStart: 12n, logEnd: 20n },
@@ -90,4 +87,12 @@ test.each([
     kind: 'stop',
     problem: expect.stringMatching(problem) as unknown,
   })
+})
+
+test('a watermark beyond the end of the log is doubted at first, and stops the partition when it stays there', () => {
+  const position = { committed: 10n, logStart: 0n, logEnd: 9n }
+  const problem = expect.stringMatching(/made anew/) as unknown
+  expect(decide(watermarkAt(9n), position)).toEqual({ kind: 'doubt', problem })
+  expect(decide(watermarkAt(9n), position, watermarkAt(9n))).toEqual({ kind: 'stop', problem })
+  expect(decide(watermarkAt(10n), position, watermarkAt(9n))).toEqual({ kind: 'doubt', problem })
 })

@@ -14,18 +14,27 @@ export type AttachDecision =
   /** No offset is right; `problem` says why and what to do. */
   | { kind: 'stop'; problem: string }
 
-/** Where to go on: behind the watermark of the view, whatever the group has committed. */
+/** The position may be older than the watermark, so it has to be read again. */
+export type AttachDoubt = { kind: 'doubt'; problem: string }
+
+/**
+ * Where to go on: behind the watermark of the view, whatever the group has committed.
+ *
+ * @param doubted the watermark with which the last attempt ended in doubt
+ */
 export function decideAttach({
   watermark: text,
+  doubted,
   clusterId,
   topic,
   position: { partition, committed, logStart, logEnd },
 }: {
   watermark: string | null
+  doubted: string | null
   clusterId: string
   topic: string
   position: PartitionPosition
-}): AttachDecision {
+}): AttachDecision | AttachDoubt {
   const here = `${topic}[${partition}]`
   if (text === null) {
     if (logStart > 0n) {
@@ -53,10 +62,11 @@ export function decideAttach({
   }
   const next = watermark.offset + 1n
   if (next > logEnd) {
-    return stop(
+    const problem =
       `The view of ${here} has come to offset ${watermark.offset}, but the log ends before ${logEnd}: the topic was made ` +
-        'anew or has lost its end. The view has to be made anew: signalbox rebuild.',
-    )
+      'anew or has lost its end. The view has to be made anew: signalbox rebuild.'
+    // The end was read first: another worker may have saved records that were appended between the two readings.
+    return text === doubted ? stop(problem) : { kind: 'doubt', problem }
   }
   if (next < logStart) {
     return stop(

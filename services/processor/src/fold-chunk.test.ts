@@ -258,6 +258,51 @@ test.each(['changes', 'state'] as const)(
   },
 )
 
+const codes = (count: number) => Array.from({ length: count }, (_, index) => `P${index}`)
+
+const withReasons = (units: number) =>
+  bodyOf({ entries: [{ codes: codes(100), status: 'REJECTED', reason: 'r'.repeat(units / 100) }] })
+const withEntries = (count: number) => bodyOf({ entries: [{ psp: 'P', codes: codes(count) }] })
+
+describe('registrations at the limit of a record', () => {
+  const processorOutputBytes = 4 * 1024 * 1024
+
+  test.each([
+    ['text', withReasons(7_400_000)],
+    ['entries', withEntries(60_000)],
+  ])('what nearly fills a record with %s is not refused', (_, body) => {
+    expect(foldBodies([body]).outcomes).toEqual(['applied'])
+  })
+
+  test.each([
+    ['text', withReasons(7_540_000)],
+    ['entries', withEntries(80_000)],
+  ])('each with too much %s takes a turn of its own, though nothing of it is published', (_, body) => {
+    const folded = foldBodies([body, body, pending], { outputBytes: processorOutputBytes })
+    expect(folded.problems).toMatchObject([{ reason: 'registration_too_large', where: '' }])
+    expect(folded.outcomes).toEqual(['quarantined'])
+    expect(folded.watermark.offset).toBe(0n)
+  })
+
+  test('twenty small messages that would each mean 33 million characters are refused before any is written out', () => {
+    const poison = bodyOf({
+      entries: [{ codes: codes(2_590), status: 'REJECTED', reason: 'r'.repeat(12_900) }],
+    })
+    expect(poison.length).toBeLessThan(40_000)
+    const startedMs = performance.now()
+    const folded = foldBodies(Array<string>(20).fill(poison), { outputBytes: processorOutputBytes })
+    expect(performance.now() - startedMs).toBeLessThan(3_000)
+    expect(folded.problems).toHaveLength(20)
+    expect(folded.problems[0]).toMatchObject({ where: 'pspRegistrationResultList' })
+  })
+})
+
+test('what is odd about the records of a turn is passed on, of each record and of no later one', () => {
+  const odd = bodyOf({ store: '' })
+  expect(foldBodies([odd, pending, odd]).marks).toEqual(['empty_text', 'empty_text'])
+  expect(foldBodies([odd, odd], { outputBytes: 1 }).marks).toEqual(['empty_text'])
+})
+
 test('what the books contain already is folded and not counted again', () => {
   const folded = foldBodies([pending, answered, answered], { countedThrough: 1n })
   expect(folded.outcomes).toEqual(['redelivered', 'redelivered', 'repeated'])

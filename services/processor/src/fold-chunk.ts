@@ -17,6 +17,7 @@ import {
   recordBytes,
   stateRecord,
 } from './output-records.ts'
+import type { Mark } from './marks.ts'
 import type { ReadRecord } from './read-record.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -24,7 +25,7 @@ import type { Watermark } from './watermark.ts'
 type Outcome = keyof OutcomeCounts | 'redelivered'
 
 export type FoldedChunk = {
-  /** What each record came to. Fewer than were given when the outputs grew large: the rest belongs to the next chunk. */
+  /** What each record came to. Fewer than were given when much was made of them: the rest belongs to the next chunk. */
   outcomes: readonly Outcome[]
   /** To publish, in log order: first these two… */
   changes: readonly LogRecord[]
@@ -35,6 +36,8 @@ export type FoldedChunk = {
   registrations: readonly NamedRegistration[]
   counted: Books | null
   watermark: Watermark
+  /** What was odd about the records, as often as it was met. */
+  marks: readonly Mark[]
   /** Why records were set aside. */
   problems: readonly { offset: bigint; reason: QuarantineReason; where: string }[]
 }
@@ -42,7 +45,7 @@ export type FoldedChunk = {
 export type FoldSettings = {
   clusterId: string
   topics: ProcessorTopics
-  /** A chunk ends behind the record with which its outputs reach this size. */
+  /** A chunk ends behind the record with which all that was made for it, published or not, reaches this size. */
   outputBytes: number
 }
 
@@ -82,23 +85,23 @@ export function foldChunk(
   for (const read of records) {
     const { offset } = read.record
     const effect = foldRecord(read, { known, settings })
-    const outputs: LogRecord[] = []
+    const made: LogRecord[] = []
 
     if (effect.outcome === 'quarantined') {
       const record = quarantineRecord({ topics: settings.topics, record: read.record, ...effect })
       quarantined.push(record)
-      outputs.push(record)
+      made.push(record, ...effect.refused)
       problems.push({ offset, reason: effect.reason, where: effect.where })
     } else {
       known.set(effect.key, effect.named.stored)
       touched.set(effect.key, effect.named)
       if (effect.change !== null) {
         changes.push(effect.change)
-        outputs.push(effect.change)
+        made.push(effect.change)
       }
       if (effect.state !== null) {
         states.push(effect.state)
-        outputs.push(effect.state)
+        made.push(effect.state)
       }
     }
 
@@ -107,7 +110,7 @@ export function foldChunk(
     if (!isCounted) counted = count(counted, { offset, outcome: effect.outcome })
 
     last = read
-    outputBytes += outputs.reduce((sum, record) => sum + recordBytes(record), 0)
+    outputBytes += made.reduce((sum, record) => sum + recordBytes(record), 0)
     if (outputBytes >= settings.outputBytes) break
   }
 
@@ -126,6 +129,7 @@ export function foldChunk(
       offset: last.record.offset,
       notificationId: last.headers?.notificationId ?? null,
     },
+    marks: records.slice(0, outcomes.length).flatMap(({ marks }) => marks),
     problems,
   }
 }
@@ -138,7 +142,13 @@ type Effect =
       change: LogRecord | null
       state: LogRecord | null
     }
-  | { outcome: 'quarantined'; reason: QuarantineReason; where: string }
+  | {
+      outcome: 'quarantined'
+      reason: QuarantineReason
+      where: string
+      /** What was made and proved too large: as much work as if it had been published. */
+      refused: readonly LogRecord[]
+    }
 
 /** What one record does; a record that is set aside does nothing else. */
 function foldRecord(
@@ -146,7 +156,7 @@ function foldRecord(
   { known, settings: { topics } }: { known: ReadonlyMap<string, StoredRegistration>; settings: FoldSettings },
 ): Effect {
   if (read.kind === 'quarantine') {
-    return { outcome: 'quarantined', reason: read.reason, where: read.where }
+    return { outcome: 'quarantined', reason: read.reason, where: read.where, refused: [] }
   }
   const { record, headers, observation } = read
   const { registration } = observation
@@ -154,7 +164,7 @@ function foldRecord(
   const before = known.get(key)
   const decision = fold(before?.registration ?? emptyRegistration, observation)
   if (decision.outcome === 'quarantined') {
-    return { outcome: 'quarantined', reason: decision.reason, where: 'registrationRequestId' }
+    return { outcome: 'quarantined', reason: decision.reason, where: 'registrationRequestId', refused: [] }
   }
 
   const offset = String(record.offset)
@@ -177,7 +187,8 @@ function foldRecord(
     : null
   const state = decision.moved ? stateRecord({ topics, record, headers, ...named }) : null
   if (isTooLarge(change, topics.changes.maxMessageBytes) || isTooLarge(state, topics.state.maxMessageBytes)) {
-    return { outcome: 'quarantined', reason: 'registration_too_large', where: '' }
+    const refused = [change, state].filter((made) => made !== null)
+    return { outcome: 'quarantined', reason: 'registration_too_large', where: '', refused }
   }
   return { outcome: decision.outcome, key, named, change, state }
 }

@@ -248,6 +248,31 @@ test('a partition that must not be read is not taken up', async () => {
   expect(await worker.attach({ ...position, logStart: 7n, committed: 9n })).toMatchObject({ kind: 'stop' })
 })
 
+test('a watermark that another worker set after the end of the log was read does not stop the partition', async () => {
+  const { worker, memory } = createWorker()
+  memory.watermark = watermarkAt(9n)
+  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
+  expect(await worker.attach({ ...position, logEnd: 10n })).toMatchObject({ kind: 'from', offset: 10n })
+})
+
+test('a watermark that stays beyond the end of the log stops the partition', async () => {
+  const { worker, memory } = createWorker()
+  memory.watermark = watermarkAt(9n)
+  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
+  expect(await worker.attach({ ...position, logEnd: 8n })).toMatchObject({ kind: 'stop' })
+})
+
+test('poison is settled record by record, and the partition gives way between them', async () => {
+  const { worker, steps } = createWorker({ outputBytes: 4 * 1024 * 1024 })
+  await worker.attach(position)
+  const reason = 'r'.repeat(75_400)
+  const codes = Array.from({ length: 100 }, (_, index) => `P${index}`)
+  const poison = bodyOf({ entries: [{ codes, status: 'REJECTED', reason }] })
+  await worker.process({ partition, records: records(0, [poison, poison, pending]) })
+  const quarantined = ['load', 'publish registration.quarantine.v1', 'save']
+  expect(steps).toEqual(['look', ...quarantined, ...quarantined, ...inOrder])
+})
+
 test('while Redis is away a partition is not taken up', async () => {
   const { worker, fails } = createWorker()
   fails.add('look')

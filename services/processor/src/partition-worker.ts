@@ -34,13 +34,26 @@ const turnsLimitMs = 5_000
  */
 export function createPartitionWorker({ store, producer, report }: Ports, settings: FoldSettings) {
   const views = new Map<number, View>()
+  /** Watermarks that lay beyond the end of the log as it was known when a partition was to be attached. */
+  const doubted = new Map<number, string | null>()
 
-  /** Decides where a partition goes on. @throws when Redis does not answer */
+  /** Decides where a partition goes on. @throws when Redis does not answer, or the position has to be read again */
   async function attach(position: PartitionPosition): Promise<AttachDecision> {
     const { partition } = position
     const { watermark } = await store.load({ partition, registrations: [] })
     const { clusterId, topics } = settings
-    const decision = decideAttach({ watermark, clusterId, topic: topics.raw.name, position })
+    const decision = decideAttach({
+      watermark,
+      doubted: doubted.get(partition) ?? null,
+      clusterId,
+      topic: topics.raw.name,
+      position,
+    })
+    if (decision.kind === 'doubt') {
+      doubted.set(partition, watermark)
+      throw new Error(decision.problem)
+    }
+    doubted.delete(partition)
     if (decision.kind === 'from') views.set(partition, { watermark, nextOffset: decision.offset })
     report.attached({ partition, decision })
     return decision

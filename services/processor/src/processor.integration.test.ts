@@ -243,7 +243,7 @@ test('what does not fit lies in quarantine, byte for byte and with its origin', 
   const scene = await openScene()
   const run = await openRun(scene)
   await scene.send([
-    one(bodyOf({})),
+    one(bodyOf({ store: '' })),
     one('{"referenceMerchantId":7,"a":"canary"}'),
     one(bodyOf({ collective: 'COMPLETED' })),
   ])
@@ -264,6 +264,9 @@ test('what does not fit lies in quarantine, byte for byte and with its origin', 
     'dlq-error-message': 'referenceMerchantId',
   })
   expect(await run.metrics.text()).toMatch(/quarantined_total\{reason="wrong_type",service="processor"\} 1/)
+  expect(await run.metrics.text()).toMatch(
+    /notifications_marked_total\{mark="empty_text",service="processor"\} 1/,
+  )
   expect(run.written.join()).toContain('"reason":"wrong_type","where":"referenceMerchantId"')
   expect(run.written.join()).not.toContain('canary')
 })
@@ -342,7 +345,7 @@ test('two processors on the same partitions publish the same and count every rec
   for (let turn = 0; turn < 10; turn++) await scene.send(someLog(30))
   await left.settled(300)
   // Of the two that take up the first records of a partition, the later one finds the view written.
-  expect(left.reattached() + right.reattached()).toBeGreaterThan(0)
+  await expect.poll(() => left.reattached() + right.reattached(), waiting).toBeGreaterThan(0)
   expect(await right.books()).toEqual(await left.books())
   const changes = await readTopic(kafka, scene.topics.changes.name)
   expectSameBytes(changes)

@@ -80,21 +80,63 @@ test('a record without a value is set aside', () => {
   })
 })
 
+test('what is odd about a record is marked, on what is let in and on what is set aside', () => {
+  const long = 'm'.repeat(33)
+  const at = { appendTimeMs: 0, headers: { requestTimeMs: 6 * 60_000 } }
+  expect(read({ body: bodyOf({ store: '' }), ...at })).toMatchObject({
+    kind: 'observation',
+    marks: ['empty_text', 'early'],
+  })
+  expect(read({ body: `{"referenceMerchantId":"${long}"}` })).toMatchObject({
+    kind: 'quarantine',
+    reason: 'missing_member',
+    marks: ['long_merchant_id'],
+  })
+  expect(read({ body: 'not JSON', ...at })).toMatchObject({ kind: 'quarantine', marks: [] })
+})
+
 test('any record is read as one or the other and never throws', () => {
-  const record = fc.record({
-    key: fc.option(fc.string()),
-    value: fc.option(
-      fc.oneof(
-        fc.uint8Array(),
-        fc.json().map((text) => Buffer.from(text)),
+  const anyText = fc.oneof(fc.constantFrom('', 'M', 'PENDING', 'APPROVED'), fc.string({ unit: 'binary' }))
+  const likeOurs = fc.record(
+    {
+      referenceMerchantId: fc.constant('M'),
+      referenceStoreId: fc.option(anyText),
+      registrationRequestId: fc.option(anyText),
+      registrationResult: fc.record({ registrationStatus: fc.constantFrom('PENDING', 'COMPLETED') }),
+      pspRegistrationResultList: fc.array(
+        fc.record(
+          {
+            pspName: anyText,
+            productCodes: fc.array(anyText, { minLength: 1 }),
+            registrationResult: fc.option(
+              fc.record({
+                registrationStatus: anyText,
+                rejectionReason: fc.oneof(anyText, fc.array(anyText)),
+              }),
+            ),
+          },
+          { requiredKeys: ['pspName', 'productCodes'] },
+        ),
+        { maxLength: 2 },
       ),
+      other: fc.jsonValue(),
+    },
+    { requiredKeys: ['referenceMerchantId', 'registrationResult'] },
+  )
+  const ours = rawRecord({ offset: 0n, body: '' })
+  const record = fc.record({
+    key: fc.oneof({ arbitrary: fc.constant(ours.key), weight: 9 }, fc.option(fc.string())),
+    value: fc.oneof(
+      { arbitrary: likeOurs.map((body) => Buffer.from(JSON.stringify(body))), weight: 4 },
+      fc.option(fc.uint8Array()),
+      fc.json().map((text) => Buffer.from(text)),
     ),
     headers: fc.dictionary(fc.constantFrom('kind', 'client-id', 'request-time-ms'), fc.string()),
-    isOurs: fc.boolean(),
+    isOurs: fc.oneof({ arbitrary: fc.constant(true), weight: 9 }, fc.boolean()),
   })
+  const met = { observation: 0, quarantine: 0 }
   fc.assert(
     fc.property(record, ({ key, value, headers, isOurs }) => {
-      const ours = rawRecord({ offset: 0n, body: '' })
       const said = readRecord({
         ...ours,
         key,
@@ -104,6 +146,11 @@ test('any record is read as one or the other and never throws', () => {
           : new Map(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)])),
       })
       expect(['observation', 'quarantine']).toContain(said.kind)
+      met[said.kind] += 1
     }),
+    { numRuns: 500 },
   )
+  // Or the property would prove little.
+  expect(met.observation).toBeGreaterThan(50)
+  expect(met.quarantine).toBeGreaterThan(50)
 })

@@ -9,9 +9,10 @@ import {
   observe,
   type QuarantineReason,
 } from '@signalbox/registration/observation'
+import { type Mark, marksOf } from './marks.ts'
 
-/** A raw record and what it says. */
-export type ReadRecord = { record: ConsumedRecord; headers: RawHeaders | null } & (
+/** A raw record and what it says; one whose body cannot be read has no marks. */
+export type ReadRecord = { record: ConsumedRecord; headers: RawHeaders | null; marks: readonly Mark[] } & (
   | { kind: 'observation'; observation: Observation; headers: RawHeaders }
   | { kind: 'quarantine'; reason: QuarantineReason; where: string }
 )
@@ -19,8 +20,8 @@ export type ReadRecord = { record: ConsumedRecord; headers: RawHeaders | null } 
 /** Reads a raw record. Total, and a function of the record alone. */
 export function readRecord(record: ConsumedRecord): ReadRecord {
   const headers = parseRawHeaders(record.headers)
-  const quarantine = (reason: QuarantineReason, where: string) =>
-    ({ kind: 'quarantine', record, headers, reason, where }) as const
+  const quarantine = (reason: QuarantineReason, where: string, marks: readonly Mark[] = []) =>
+    ({ kind: 'quarantine', record, headers, marks, reason, where }) as const
 
   if (headers === null) return quarantine('unreadable_record', 'headers')
   if (record.value === null) return quarantine('unreadable_record', 'value')
@@ -28,13 +29,17 @@ export function readRecord(record: ConsumedRecord): ReadRecord {
   const read = readNotificationBody(record.value)
   if (read.kind === 'unreadable') return quarantine(read.reason, read.where)
 
-  const observed = observe(notificationOf({ headers, body: read.body, appendTimeMs: record.timestampMs }))
-  if (observed.kind === 'quarantine') return quarantine(observed.reason, observed.where)
+  const { body } = read
+  const appendTimeMs = record.timestampMs
+  const marks = marksOf({ body, requestTimeMs: headers.requestTimeMs, appendTimeMs })
+  const observed = observe(notificationOf({ headers, body, appendTimeMs }))
+  if (observed.kind === 'quarantine') return quarantine(observed.reason, observed.where, marks)
 
   // Under another key it may stand in another partition, where a second worker would keep the same registration.
   const { observation } = observed
-  if (record.key !== merchantKey(observation.registration)) return quarantine('unreadable_record', 'key')
-  return { kind: 'observation', record, headers, observation }
+  if (record.key !== merchantKey(observation.registration))
+    return quarantine('unreadable_record', 'key', marks)
+  return { kind: 'observation', record, headers, marks, observation }
 }
 
 function notificationOf(from: {

@@ -8,13 +8,20 @@ import type { FoldedChunk } from './fold-chunk.ts'
 export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }) {
   const processed = metrics.counter({
     name: 'notifications_processed_total',
-    help: 'Raw records by what became of them; redelivered ones were counted before',
+    help:
+      'Raw records by what became of them, as seen by this process: those of a chunk that was saved without an answer ' +
+      'are missing. The books beside the watermark are exact. Redelivered ones were counted before',
     labels: ['outcome'],
   })
   const quarantined = metrics.counter({
     name: 'quarantined_total',
     help: 'Raw records that were set aside, by reason',
     labels: ['reason'],
+  })
+  const marked = metrics.counter({
+    name: 'notifications_marked_total',
+    help: 'Raw records with something odd that changes nothing about what they say, by what it is',
+    labels: ['mark'],
   })
   const chunkDuration = metrics.histogram({
     name: 'chunk_duration_seconds',
@@ -58,6 +65,7 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     settled(chunk: { partition: number; folded: FoldedChunk; durationMs: number }): void {
       const { partition, folded, durationMs } = chunk
       for (const outcome of folded.outcomes) processed.inc({ outcome })
+      for (const mark of folded.marks) marked.inc({ mark })
       for (const { offset, reason, where } of folded.problems) {
         quarantined.inc({ reason })
         log.warn({ partition, offset: String(offset), reason, where }, 'record.quarantined')
