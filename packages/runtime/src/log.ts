@@ -11,7 +11,33 @@ export function createLogger(
   options: { level: string; destination?: DestinationStream },
 ): Logger {
   return pino(
-    { base: { service }, level: options.level, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      base: { service },
+      level: options.level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: (error: unknown) => describeError(error) },
+    },
     options.destination ?? pino.destination({ dest: 1, sync: false }),
   )
 }
+
+type DescribedError = { type: string; message: string; code?: string; stack?: string; cause?: DescribedError }
+
+/**
+ * What may be logged of an error. Libraries hang what they worked on onto their errors (ioredis the command with all
+ * its arguments, which here are merchants' data), so only these members go out.
+ */
+function describeError(error: unknown, depth = 0): DescribedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' }
+  return {
+    type: error.name,
+    message: error.message,
+    ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(error.cause === undefined || depth >= maxCauses
+      ? {}
+      : { cause: describeError(error.cause, depth + 1) }),
+  }
+}
+
+const maxCauses = 5

@@ -64,7 +64,7 @@ test.each([
   const closed = Promise.withResolvers<void>()
   const url = await openEndpoint((_, response) => {
     response.writeHead(200)
-    const timer = setInterval(() => response.write(isFast ? Buffer.alloc(65_536) : 'x'), 1)
+    const timer = setInterval(() => response.write(isFast ? Buffer.alloc(65_536) : 'x'), isFast ? 1 : 50)
     response.on('close', () => {
       clearInterval(timer)
       closed.resolve()

@@ -80,9 +80,10 @@ function createScene({ answers = [{ kind: 'status', status: 204, retryAfter: nul
     },
     report: { attempted() {}, settled() {} },
   }
-  const deliver = createDeliver(ports, { backoffMs: [1_000, 2_000] })
+  const stop = new AbortController()
+  const deliver = createDeliver(ports, { backoffMs: [1_000, 2_000], stop: stop.signal })
   const run = (signal = new AbortController().signal) => deliver(alert, { signal })
-  return { state, sent, receipts, breaking, ports, run }
+  return { state, sent, receipts, breaking, ports, run, stop }
 }
 
 const status = (code: number, retryAfter: string | null = null): Answer => ({
@@ -133,14 +134,41 @@ test.each(['receipt', 'markSettled', 'clear'])(
   },
 )
 
-test('an outcome that cannot be written down stays with the process until it can', async () => {
+test('an outcome stays with the process for as long as Redis is away, also when the job is taken from it', async () => {
   const { run, sent, breaking, state } = createScene()
-  breaking.push('keep', 'keep', 'keep')
-  const running = run()
-  await vi.advanceTimersByTimeAsync(5_000)
+  breaking.push(...Array.from({ length: 300 }, () => 'keep'))
+  const lock = new AbortController()
+  const running = run(lock.signal)
+  await vi.advanceTimersByTimeAsync(60_000)
+  lock.abort()
+  expect(await run()).toMatchObject({ kind: 'held' })
+  await vi.advanceTimersByTimeAsync(100_000)
   expect(await running).toMatchObject({ kind: 'settled' })
   expect(sent).toHaveLength(1)
   expect(state.isSettled).toBe(true)
+  expect(await run()).toEqual({ kind: 'known_settled' })
+})
+
+test('a failed attempt that cannot be written down keeps its count and its pause', async () => {
+  const { run, breaking, state } = createScene({ answers: [status(429, '3600'), status(200)] })
+  breaking.push(...Array.from({ length: 100 }, () => 'keep'))
+  const running = run()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(await running).toMatchObject({ kind: 'again' })
+  expect(state.progress?.attempts).toBe(1)
+  expect(state.progress?.dueAtMs).toBeGreaterThanOrEqual(startMs + 3_600_000)
+})
+
+test('a stop whose time is over ends the wait for Redis', async () => {
+  const { run, breaking, stop } = createScene()
+  breaking.push(...Array.from({ length: 300 }, () => 'keep'))
+  const cancelled = new AbortController()
+  const failure = run(cancelled.signal).catch((error: unknown) => String(error))
+  stop.abort()
+  await vi.advanceTimersByTimeAsync(10_000)
+  cancelled.abort()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await failure).toContain('keep is broken')
 })
 
 test('attempts are counted over runs, also those that a lost job began', async () => {
@@ -188,11 +216,22 @@ test('an alert whose time is over is given up without another call', async () =>
   ])
 })
 
-test('an alert whose endpoint is no more is given up', async () => {
+test('an alert whose endpoint nobody knows any more is given up, but only after an hour', async () => {
   const { run, sent, state } = createScene()
   state.hasEndpoint = false
+  expect(await run()).toMatchObject({ kind: 'held' })
+  vi.setSystemTime(startMs + 60 * 60_000)
   expect(await run()).toMatchObject({ outcome: { kind: 'given_up', reason: 'endpoint_gone' } })
   expect(sent).toEqual([])
+})
+
+test('an endpoint that only this process did not know yet still gets its alert', async () => {
+  const { run, sent, state } = createScene()
+  state.hasEndpoint = false
+  expect(await run()).toMatchObject({ kind: 'held' })
+  state.hasEndpoint = true
+  expect(await run()).toMatchObject({ kind: 'settled' })
+  expect(sent).toHaveLength(1)
 })
 
 test('without its body an alert waits until its time is over, and then still gets a receipt', async () => {

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { AlertReceipt } from '@signalbox/contracts/alert'
 import { judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
 import { nextStep } from '../attempt/next-step.ts'
@@ -51,17 +50,23 @@ export type DeliveryReport = {
 /** One HTTP call that is to be made. */
 type Call = { alert: OwedAlert; endpoint: Endpoint; body: string; signal: AbortSignal }
 
-const outcomeRetryMs = 500
-const outcomeRetries = 60
+const writeDownRetryMs = 500
+/** A process with an older endpoints file must not give up what a newer one has begun to owe. */
+const unknownEndpointLimitMs = 60 * 60 * 1_000
+const unknownEndpointPauseMs = 60_000
 
 /** Creates the work of one job: find out what is left to do of an alert, do it, and write down what came of it. */
 export function createDeliver(
   ports: DeliveryPorts,
-  { backoffMs }: { backoffMs: readonly number[] },
+  { backoffMs, stop }: { backoffMs: readonly number[]; stop: AbortSignal },
 ): Deliver {
   const { book, report } = ports
+  /** Alerts of which this process knows something that Redis does not know yet. */
+  const unwritten = new Set<string>()
 
   return async function deliver(alert, { signal }) {
+    // The job stalled while Redis was away, and its first run, which made the call, still waits to write it down.
+    if (unwritten.has(alert.id)) return { kind: 'held', delayMs: heldMs() }
     const { isSettled, progress, body } = await book.read(alert)
     if (isSettled) {
       await book.clear(alert)
@@ -72,7 +77,11 @@ export function createDeliver(
 
     const endpoint = ports.endpoints.find(alert.endpointId)
     if (Date.now() >= alert.owedSinceMs + alertLifeMs) return giveUp(alert, known, 'expired')
-    if (endpoint === undefined) return giveUp(alert, known, 'endpoint_gone')
+    if (endpoint === undefined) {
+      if (Date.now() >= alert.owedSinceMs + unknownEndpointLimitMs)
+        return giveUp(alert, known, 'endpoint_gone')
+      return { kind: 'held', delayMs: unknownEndpointPauseMs }
+    }
     // A job that was made anew has lost its pause.
     const earlyMs = (known.dueAtMs ?? 0) - Date.now()
     if (earlyMs > 0) return { kind: 'held', delayMs: earlyMs }
@@ -102,7 +111,7 @@ export function createDeliver(
     const lastError = verdict.kind === 'delivered' ? null : verdict.error
     const made = { attempts, lastStatus: verdict.status, lastError, dueAtMs: null, outcome: null }
     if (step.kind !== 'again') return decided(call, made, { ...step, at: nowMs })
-    await book.keep(alert, { ...made, dueAtMs: nowMs + step.delayMs })
+    await writeDown(call, { ...made, dueAtMs: nowMs + step.delayMs })
     return { kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' }
   }
 
@@ -121,19 +130,31 @@ export function createDeliver(
   }
 
   /** Writes the outcome down before anything else, so that whatever fails from here on, nothing is sent again. */
-  async function decided({ alert, signal }: Call, made: Progress, outcome: Outcome): Promise<Run> {
+  async function decided(call: Call, made: Progress, outcome: Outcome): Promise<Run> {
     const final = { ...made, outcome }
-    for (let retries = 0; ; retries++) {
-      try {
-        await book.keep(alert, final)
-        break
-      } catch (error) {
-        // Only this process knows the outcome, so it stays with it while Redis is away.
-        if (signal.aborted || retries >= outcomeRetries) throw error
+    await writeDown(call, final)
+    return settle(call.alert, final, outcome)
+  }
+
+  /**
+   * Only this process knows what came of the call, so it stays with it for as long as Redis is away; a lost lock
+   * does not end that, only a stop whose time is over does, or the end of the alert's life.
+   */
+  async function writeDown({ alert, signal }: Call, made: Progress): Promise<void> {
+    unwritten.add(alert.id)
+    try {
+      while (true) {
+        try {
+          return await book.keep(alert, made)
+        } catch (error) {
+          const isOver = Date.now() >= alert.owedSinceMs + alertLifeMs
+          if (isOver || (stop.aborted && signal.aborted)) throw error
+        }
+        await pause(writeDownRetryMs)
       }
-      await pause(outcomeRetryMs)
+    } finally {
+      unwritten.delete(alert.id)
     }
-    return settle(alert, final, outcome)
   }
 
   async function giveUp(
@@ -176,3 +197,5 @@ function receiptOf(alert: OwedAlert, final: Progress, outcome: Outcome): AlertRe
 function heldMs(): number {
   return Math.round(5_000 + 5_000 * Math.random())
 }
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

@@ -55,7 +55,7 @@ export function openDelivery(options: {
   })
   const deliver = createDeliver(
     { book, receipts, endpoints, troubled: createTroubledEndpoints(), send: sender.send, report },
-    settings,
+    { backoffMs: settings.backoffMs, stop },
   )
   const worker = opened.use(
     openDeliveryWorker({ redis: options.redis, concurrency: settings.concurrency, deliver, stop, log }),
