@@ -1,19 +1,15 @@
+import type { LinkLog } from '@signalbox/redis-link/redis-link'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import { Redis } from 'ioredis'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openFaultProxy } from './fault-proxy.ts'
-import {
-  type NamedRegistration,
-  openRegistrationStore,
-  type OutcomeCounts,
-  type StoreLog,
-} from './registration-store.ts'
+import { type NamedRegistration, openRegistrationStore, type OutcomeCounts } from './registration-store.ts'
 
 const redisUrl = inject('redisUrl')
 const partition = 3
-const silent: StoreLog = { info: () => {}, warn: () => {} }
+const silent: LinkLog = { info: () => {}, warn: () => {} }
 
 async function openStore({ url = redisUrl, keyPrefix = `test-${randomUUID()}:`, log = silent } = {}) {
   const store = await openRegistrationStore({ url, keyPrefix, log, openDeadlineMs: 2_000 })

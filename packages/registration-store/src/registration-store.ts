@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { RegistrationRef } from '@signalbox/contracts/keys'
+import { type LinkLog, messageOf, openRedisLink, type RedisLink } from '@signalbox/redis-link/redis-link'
 import { z } from 'zod'
 import { fieldOf, keysOf, type Merchant, storeOf } from './keys.ts'
-import { messageOf, openRedisLink, type RedisLink, type StoreLog } from './redis-link.ts'
+
 import { loadScript, saveScript } from './script.ts'
 import { packStored, type StoredRegistration, unpackStored } from './stored-registration.ts'
 
-export type { StoreLog } from './redis-link.ts'
 export type { StoredRegistration } from './stored-registration.ts'
 
 const outcomes = ['applied', 'flagged', 'repeated', 'stale', 'quarantined'] as const
@@ -55,7 +55,9 @@ export type RegistrationStore = AsyncDisposable & {
   }): Promise<{ registrations: NamedRegistration[]; next: string | null }>
   /** The books of a partition; null before anything was counted. */
   readBooks(of: { partition: number }): Promise<Books | null>
-} & Pick<RedisLink, 'ping' | 'onNewRun'>
+  /** Calls back after each reconnect to a Redis that is not the same run as before: what it held may be gone. */
+  onNewRun: (callback: () => void) => void
+} & Pick<RedisLink, 'ping'>
 
 /** A script holds up every other client of Redis, so it stays small. */
 const maxRegistrationsPerCall = 1_000
@@ -81,11 +83,11 @@ const booksReply = z.object({
 export async function openRegistrationStore(options: {
   url: string
   keyPrefix: string
-  log: StoreLog
+  log: LinkLog
   openDeadlineMs?: number
 }): Promise<RegistrationStore> {
   const { keyPrefix: prefix } = options
-  const link = await openRedisLink(options)
+  const link = await openRedisLink({ ...options, variable: 'REDIS_URL' })
   const { redis } = link
 
   return {
@@ -160,7 +162,10 @@ export async function openRegistrationStore(options: {
     },
 
     ping: link.ping,
-    onNewRun: link.onNewRun,
+    onNewRun: (callback) =>
+      link.onReconnect(({ isNewRun }) => {
+        if (isNewRun) callback()
+      }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

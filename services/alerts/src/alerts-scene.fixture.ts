@@ -1,3 +1,4 @@
+import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { randomUUID } from 'node:crypto'
 import { type AlertReceipt, alertId, alertReceipt } from '@signalbox/contracts/alert'
 import { registrationKey } from '@signalbox/contracts/keys'
@@ -13,7 +14,6 @@ import { createMetrics } from '@signalbox/runtime/metrics'
 import { expect, onTestFinished } from 'vitest'
 import { createAlertBook } from './adapters/alert-book.ts'
 import { type AlertQueue, openAlertQueue } from './adapters/alert-queue.ts'
-import { openQueueRedis } from './adapters/queue-redis.ts'
 import { type DeliverySettings, openDelivery } from './delivery/open-delivery.ts'
 import type { Endpoint } from './endpoints/endpoint-directory.ts'
 import { changeOf } from './fan-out/change.fixture.ts'
@@ -52,7 +52,7 @@ export async function openScene({ url = redisUrl } = {}) {
   )
   const producer = use(await openProducer(kafka, { clientId: 'alerts-test', log }))
   const redis = { url, keyPrefix: `test-${id}:` }
-  const link = use(await openQueueRedis({ url, log }))
+  const link = use(await openRedisLink({ url, variable: 'QUEUE_REDIS_URL', log }))
   const queue = use(openAlertQueue({ redis: link.redis, keyPrefix: redis.keyPrefix, log }))
   const book = createAlertBook({ redis: link.redis, keyPrefix: redis.keyPrefix, partitions })
   const metrics = createMetrics('alerts-test')

@@ -1,13 +1,13 @@
 import { topics } from '@signalbox/contracts/topics'
 import { openProducer } from '@signalbox/kafka/producer'
 import { ensureTopics } from '@signalbox/kafka/topics'
+import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { createLogger } from '@signalbox/runtime/log'
 import { createMetrics } from '@signalbox/runtime/metrics'
 import { openOpsServer } from '@signalbox/runtime/ops-server'
 import { stopSignal, untilStopped } from '@signalbox/runtime/stop'
 import { createAlertBook } from './adapters/alert-book.ts'
 import { openAlertQueue } from './adapters/alert-queue.ts'
-import { openQueueRedis } from './adapters/queue-redis.ts'
 import { readConfig } from './config.ts'
 import { openDelivery } from './delivery/open-delivery.ts'
 import { loadEndpointDirectory } from './endpoints/endpoint-directory.ts'
@@ -25,7 +25,7 @@ const endpoints = loadEndpointDirectory(config.endpointsFile, config.endpoints)
 
 await ensureTopics(kafka, [topics.changes, topics.receipts], { log })
 await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', log })
-await using link = await openQueueRedis({ url: redis.url, log })
+await using link = await openRedisLink({ url: redis.url, variable: 'QUEUE_REDIS_URL, else REDIS_URL', log })
 await using queue = openAlertQueue({ redis: link.redis, keyPrefix: redis.keyPrefix, log })
 const book = createAlertBook({ redis: link.redis, keyPrefix: redis.keyPrefix, partitions: kafka.partitions })
 const shared = { kafka, book, queue, endpoints, log, report }

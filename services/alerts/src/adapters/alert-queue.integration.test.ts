@@ -1,3 +1,4 @@
+import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { randomUUID } from 'node:crypto'
 import { createLogger } from '@signalbox/runtime/log'
 import { UnrecoverableError, Worker } from 'bullmq'
@@ -5,14 +6,13 @@ import { expect, onTestFinished, test } from 'vitest'
 import { redisUrl } from '../infra.fixture.ts'
 import { owedAlert } from '../owed-alert.ts'
 import { alertOfJob, openAlertQueue, queueName, queuePrefix } from './alert-queue.ts'
-import { openQueueRedis } from './queue-redis.ts'
 
 const log = createLogger('alerts-test', { level: 'silent' })
 const waiting = { timeout: 20_000, interval: 20 }
 
 async function openScene() {
   const keyPrefix = `test-${randomUUID().slice(0, 8)}:`
-  const link = await openQueueRedis({ url: redisUrl, log })
+  const link = await openRedisLink({ url: redisUrl, variable: 'QUEUE_REDIS_URL', log })
   onTestFinished(() => link[Symbol.asyncDispose]())
   const queue = openAlertQueue({ redis: link.redis, keyPrefix, log })
   onTestFinished(() => queue[Symbol.asyncDispose]())

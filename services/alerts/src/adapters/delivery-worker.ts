@@ -2,7 +2,7 @@ import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deliver, Run } from '../delivery/delivery.ts'
 import { alertOfJob, queueName, queuePrefix } from './alert-queue.ts'
-import { disconnectTimeoutMs, reconnectPauseMs } from './queue-redis.ts'
+import { disconnectTimeoutMs, reconnectPauseMs } from '@signalbox/redis-link/redis-link'
 
 export type DeliveryWorker = AsyncDisposable & {
   /** Whether jobs are being taken, for the readiness of the process. */

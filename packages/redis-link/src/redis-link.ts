@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 
-/** Where the store reports to: fields, then the event's name. A pino logger is one. */
-export type StoreLog = {
+/** Where a link reports to: fields, then the event's name. A pino logger is one. */
+export type LinkLog = {
   info(fields: object, event: string): void
   warn(fields: object, event: string): void
 }
@@ -10,15 +10,22 @@ export type RedisLink = AsyncDisposable & {
   redis: Redis
   /** Whether Redis answers now. */
   ping: () => Promise<{ ok: boolean; detail: string }>
-  /** Calls back after each reconnect to a Redis that is not the same run as before: what it held may be gone. */
-  onNewRun: (callback: () => void) => void
+  /** Calls back after each reconnect. `isNewRun`: it is not the same run as before, so what it held may be gone. */
+  onReconnect: (callback: (back: { isNewRun: boolean }) => void) => void
 }
 
 /** What a script may take, with a wide margin: past it the caller hears of trouble. */
 const commandTimeoutMs = 2_000
 /** A connection that is silent for longer than that while something was asked is dead. */
 const socketTimeoutMs = 4_000
+/** A connection that Redis does not end holds up a process that stops. */
+export const disconnectTimeoutMs = 500
 const longestPauseMs = 5_000
+
+/** Pauses between attempts to reconnect, with jitter so that processes do not come back all at once. */
+export function reconnectPauseMs(times: number): number {
+  return Math.min(longestPauseMs, 50 * 2 ** times) * (0.5 + Math.random() / 2)
+}
 
 /**
  * Connects to a Redis and stays connected. A command that cannot be sent now, or is not answered in time, is rejected:
@@ -28,11 +35,14 @@ const longestPauseMs = 5_000
  */
 export async function openRedisLink({
   url,
+  variable,
   log,
   openDeadlineMs = 10_000,
 }: {
   url: string
-  log: StoreLog
+  /** The variable that names it, for messages. */
+  variable: string
+  log: LinkLog
   openDeadlineMs?: number
 }): Promise<RedisLink> {
   const { host } = new URL(url)
@@ -46,7 +56,8 @@ export async function openRedisLink({
     connectTimeout: commandTimeoutMs,
     // After a failover the old address may be that of a replica; the next connection finds the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    retryStrategy: (times) => Math.min(longestPauseMs, 50 * 2 ** times) * (0.5 + Math.random() / 2),
+    disconnectTimeout: disconnectTimeoutMs,
+    retryStrategy: reconnectPauseMs,
   })
   let lastProblem = 'no answer'
   redis.on('error', (error: Error) => {
@@ -58,10 +69,10 @@ export async function openRedisLink({
     await refuseEviction(redis, { host, log })
   } catch (error) {
     redis.disconnect()
-    throw new Error(`The Redis at ${host} (REDIS_URL) cannot be used.`, { cause: error })
+    throw new Error(`The Redis at ${host} (${variable}) cannot be used.`, { cause: error })
   }
 
-  const callbacks: (() => void)[] = []
+  const callbacks: ((back: { isNewRun: boolean }) => void)[] = []
   let runId = await readRunId(redis)
   let lostAt: number | undefined
 
@@ -73,7 +84,7 @@ export async function openRedisLink({
     const lostMs = lostAt === undefined ? 0 : Math.round(performance.now() - lostAt)
     lostAt = undefined
     log.info({ host, lostMs, isNewRun }, 'redis.recovered')
-    if (isNewRun) for (const callback of callbacks) callback()
+    for (const callback of callbacks) callback({ isNewRun })
   }
 
   redis.on('close', () => {
@@ -93,7 +104,7 @@ export async function openRedisLink({
         return { ok: false, detail: `the Redis at ${host} does not answer: ${messageOf(error)}` }
       }
     },
-    onNewRun: (callback) => {
+    onReconnect: (callback) => {
       callbacks.push(callback)
     },
     async [Symbol.asyncDispose]() {
@@ -124,8 +135,8 @@ async function untilReady(
   }
 }
 
-/** With any other policy a full Redis silently drops registrations and keeps the watermark that covers them. */
-async function refuseEviction(redis: Redis, { host, log }: { host: string; log: StoreLog }): Promise<void> {
+/** With any other policy a full Redis silently drops what it holds, and keeps the watermark that covers it. */
+async function refuseEviction(redis: Redis, { host, log }: { host: string; log: LinkLog }): Promise<void> {
   const policy = await readInfo(redis, { section: 'memory', name: 'maxmemory_policy' })
   if (policy === null) {
     log.warn({ host }, 'redis.eviction_unknown')
