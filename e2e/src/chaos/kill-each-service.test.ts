@@ -8,7 +8,7 @@ import { openPipeline } from '../pipeline.ts'
 import { untilQuiet } from '../quiet.ts'
 import { readLines } from '../run-facts.ts'
 
-const notifications = 3_000
+const notifications = 5_000
 const ratePerSecond = 200
 
 /** A send is cut when the process dies between the request and the note that it was answered. */
@@ -29,9 +29,9 @@ test('kill -9 of each service under load loses nothing, doubles nothing and ends
     seed: 7,
   })
   const kills: { name: string; at: number }[] = []
-  for (const [index, name] of (['processor', 'alerts', 'console', 'ingress'] as const).entries()) {
-    const due = ((index + 1) * notifications) / 6
-    await vi.waitFor(async () => expect(await acknowledged()).toBeGreaterThan(due), {
+  // Those that are back at once come first: a killed group member's partitions lie idle for ten seconds.
+  for (const [index, name] of (['ingress', 'console', 'processor', 'alerts'] as const).entries()) {
+    await vi.waitFor(async () => expect(await acknowledged()).toBeGreaterThan((index + 1) * 500), {
       timeout: 60_000,
       interval: 100,
     })
@@ -53,7 +53,11 @@ test('kill -9 of each service under load loses nothing, doubles nothing and ends
     expect(Math.abs(Date.parse(first?.at ?? '') - alertsKilledAt)).toBeLessThan(cutWindowMs)
   }
   expect(imbalances({ ...balance, alerts: { ...balance.alerts, doubled: 0 } })).toEqual([])
-  expect(balance.sent.notifications).toBeGreaterThanOrEqual(notifications)
+  expect(balance.sent.notifications).toBe(notifications)
+  // Each kill came while notifications arrived, and that of the ingress cut some of them.
+  const lastSentAt = Math.max(...facts.sent.map(({ at }) => Date.parse(at)))
+  expect(kills.filter(({ at }) => at > lastSentAt)).toEqual([])
+  expect(balance.sent.attempts).toBeGreaterThan(notifications)
 
   const expected = expectedVersions(facts)
   expect(publishedVersions(facts)).toEqual(expected)
