@@ -66,7 +66,7 @@ export function balanceOf(facts: RunFacts, outcomes: Readonly<Record<string, num
 
 /** What does not add up, in words; empty when the balance holds. */
 export function imbalances(balance: Balance): string[] {
-  const outcomes = Object.values(balance.outcomes).reduce((sum, count) => sum + count, 0)
+  const outcomes = outcomesOf(balance)
   const { changes, alerts } = balance
   const checks: [boolean, string][] = [
     [balance.sent.notifications > 0, 'nothing was sent'],
@@ -86,6 +86,11 @@ export function imbalances(balance: Balance): string[] {
     [alerts.givenUp === 0, `${alerts.givenUp} alerts were given up`],
   ]
   return checks.flatMap(([holds, problem]) => (holds ? [] : [problem]))
+}
+
+/** How many raw records have their outcome. */
+export function outcomesOf(balance: Balance): number {
+  return sum(Object.values(balance.outcomes))
 }
 
 /** Whether the sender may count a notification as received: a signed S whose signature holds. */

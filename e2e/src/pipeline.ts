@@ -2,11 +2,11 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Infra, openInfra } from '@signalbox/embedded/infra'
 import { openSupervisor } from '@signalbox/embedded/supervisor'
+import type { KafkaConfig } from '@signalbox/kafka/config'
 import { z } from 'zod'
 import { createServiceProcess, launchProgram, type ServiceProcess } from './service-process.ts'
 
-export const serviceNames = ['processor', 'alerts', 'console', 'ingress'] as const
-export type ServiceName = (typeof serviceNames)[number]
+type ServiceName = 'processor' | 'alerts' | 'console' | 'ingress'
 
 /** Signalbox as a whole: Kafka, Redis, the four services and the merchants' sinks, all real processes. */
 export type Pipeline = AsyncDisposable & {
@@ -19,24 +19,16 @@ export type Pipeline = AsyncDisposable & {
   consoleUrl: string
   consoleToken: string
   /** For clients of this pipeline's Kafka. */
-  kafka: KafkaAccess
+  kafka: KafkaConfig
   redis: { url: string; keyPrefix: string }
   /** Runs a verb of the simulator to its end. */
   simulate(verb: string, options?: SimulatorOptions): Promise<SimulatorRun>
 }
 
-export type KafkaAccess = {
-  brokers: string[]
-  tls: false
-  partitions: number
-  replication: number
-  createTopics: boolean
-}
-
 /** `hourMs: 2500` is given as `--hour-ms 2500`, `seeds: true` as `--seeds`. */
 export type SimulatorOptions = Readonly<Record<string, string | number | true>>
 
-export type SimulatorRun = { pid: number; ended: Promise<string>; logFile: string }
+export type SimulatorRun = { ended: Promise<string>; logFile: string }
 
 /** One partition count for all topics of a run; small, so that a run of a minute fills each. */
 const partitions = 4
@@ -46,9 +38,6 @@ const listening = z.object({ port: z.number().int().positive() })
 /** Starts everything and waits until it is ready. Disposal stops services first, then what they use. */
 export async function openPipeline(options: {
   env: Readonly<Record<string, string | undefined>>
-  brokers?: 1 | 3
-  /** Extra variables for one service, such as a shorter back-off. */
-  environment?: Partial<Record<ServiceName, Record<string, string>>>
   /** Options of the merchants' sinks, such as a delay before each answer. */
   sinks?: SimulatorOptions
   onProgress?: (message: string) => void
@@ -57,9 +46,7 @@ export async function openPipeline(options: {
   await using opened = new AsyncDisposableStack()
 
   progress('starting Kafka and Redis')
-  const infra = opened.use(
-    await openInfra({ env: options.env, brokers: options.brokers ?? 1, onProgress: progress }),
-  )
+  const infra = opened.use(await openInfra({ env: options.env, onProgress: progress }))
   const supervisor = opened.use(await openSupervisor({ keptFolder: null, name: 'run' }))
   const { folder } = supervisor
   const sandbox = join(folder, 'sandbox')
@@ -68,12 +55,11 @@ export async function openPipeline(options: {
   const keyPrefix = 'sb:'
   const redisUrl = infra.redisUrls[0]
   if (redisUrl === undefined) throw new Error('the infrastructure has no Redis')
-  const replication = options.brokers ?? 1
-  const kafka: KafkaAccess = {
+  const kafka: KafkaConfig = {
     brokers: infra.kafkaBrokers,
     tls: false,
     partitions,
-    replication,
+    replication: 1,
     createTopics: true,
   }
 
@@ -88,7 +74,7 @@ export async function openPipeline(options: {
       main,
       args: [verb, '--folder', sandbox, ...argumentsOf(given)],
     })
-    return { pid: run.pid, ended: run.exited, logFile: run.logFile }
+    return { ended: run.exited, logFile: run.logFile }
   }
 
   progress('writing keys and files of a sandbox client')
@@ -102,7 +88,7 @@ export async function openPipeline(options: {
     KAFKA_BROKERS: infra.kafkaBrokers.join(','),
     KAFKA_CREATE_TOPICS: 'true',
     TOPIC_PARTITIONS: String(partitions),
-    TOPIC_REPLICATION: String(replication),
+    TOPIC_REPLICATION: String(kafka.replication),
     REDIS_URL: redisUrl,
     REDIS_KEY_PREFIX: keyPrefix,
     LISTEN_HOST: '127.0.0.1',
@@ -134,7 +120,7 @@ export async function openPipeline(options: {
       name,
       folder,
       main: `services/${name}/src/main.ts`,
-      environment: () => ({ ...environments[name](), ...options.environment?.[name] }),
+      environment: environments[name],
       readyEvent,
     })
   const sinks = createServiceProcess({

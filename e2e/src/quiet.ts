@@ -1,6 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type OutcomeCounts, openRegistrationStore } from '@signalbox/registration-store/registration-store'
-import { type Balance, balanceOf } from './balance.ts'
+import {
+  type OutcomeCounts,
+  openRegistrationStore,
+  type RegistrationStore,
+} from '@signalbox/registration-store/registration-store'
+import { type Balance, balanceOf, outcomesOf } from './balance.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type RunFacts, readRunFacts } from './run-facts.ts'
 
@@ -8,10 +12,12 @@ const pollMs = 500
 const silent = { info() {}, warn() {}, error() {}, debug() {} }
 
 /** The processor's books, summed over the partitions. */
-async function readOutcomes(pipeline: Pick<Pipeline, 'redis' | 'kafka'>): Promise<OutcomeCounts> {
-  await using store = await openRegistrationStore({ ...pipeline.redis, log: silent })
+async function readOutcomes(
+  store: Pick<RegistrationStore, 'readBooks'>,
+  { partitions }: { partitions: number },
+): Promise<OutcomeCounts> {
   const total: OutcomeCounts = { applied: 0, flagged: 0, repeated: 0, stale: 0, quarantined: 0 }
-  for (let partition = 0; partition < pipeline.kafka.partitions; partition++) {
+  for (let partition = 0; partition < partitions; partition++) {
     const books = await store.readBooks({ partition })
     total.applied += books?.counts.applied ?? 0
     total.flagged += books?.counts.flagged ?? 0
@@ -31,10 +37,11 @@ export async function untilQuiet(
   pipeline: Pipeline,
   options: { deadlineMs: number; onProgress?: (message: string) => void },
 ): Promise<{ facts: RunFacts; balance: Balance }> {
+  await using store = await openRegistrationStore({ ...pipeline.redis, log: silent })
   const deadline = performance.now() + options.deadlineMs
   let said = ''
   while (true) {
-    const outcomes = await readOutcomes(pipeline)
+    const outcomes = await readOutcomes(store, pipeline.kafka)
     const facts = await readRunFacts(pipeline)
     const balance = balanceOf(facts, outcomes)
     const open = openItems(balance)
@@ -47,8 +54,7 @@ export async function untilQuiet(
 }
 
 function openItems(balance: Balance): string {
-  const counted = Object.values(balance.outcomes).reduce((sum, count) => sum + count, 0)
-  const records = balance.inKafka - counted
+  const records = balance.inKafka - outcomesOf(balance)
   const alerts = balance.alerts.withoutReceipt
   return [
     ...(records > 0 ? [`${records} records without outcome`] : []),

@@ -41,7 +41,7 @@ export async function readRunFacts(pipeline: Pipeline): Promise<RunFacts> {
   )
   const endpoints = await readFile(join(pipeline.folder, 'endpoints.json'), 'utf8')
   return {
-    sent: await readLines(join(pipeline.folder, 'sent.jsonl'), sentLine),
+    sent: await readSent(pipeline),
     deliveries: await readLines(join(pipeline.folder, 'deliveries.jsonl'), deliveryLine),
     raw: (raw ?? []).map(rawFact),
     changes: (changes ?? []).map((record) => registrationChange.parse(jsonOf(record))),
@@ -49,6 +49,11 @@ export async function readRunFacts(pipeline: Pipeline): Promise<RunFacts> {
     receipts: (receipts ?? []).map((record) => alertReceipt.parse(jsonOf(record))),
     endpoints: endpointsFile.parse(JSON.parse(endpoints)).endpoints,
   }
+}
+
+/** What the simulator has sent by now, an attempt each. */
+export function readSent(pipeline: Pick<Pipeline, 'folder'>): Promise<SentLine[]> {
+  return readLines(join(pipeline.folder, 'sent.jsonl'), sentLine)
 }
 
 /** The states that the simulator knows its registrations to be in. */

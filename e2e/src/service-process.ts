@@ -13,7 +13,6 @@ export type ServiceProcess = {
   stop(): Promise<string>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
-  signal(name: NodeJS.Signals): void
 }
 
 export type LogLine = Record<string, unknown> & { msg: string }
@@ -82,9 +81,6 @@ export function createServiceProcess(options: {
       process.kill(pid, 'SIGKILL')
       await exited
     },
-    signal(name) {
-      if (running !== undefined) process.kill(running.pid, name)
-    },
   }
 }
 
@@ -95,11 +91,11 @@ export async function launchProgram(options: {
   folder: string
   main: string
   args: readonly string[]
-}): Promise<SupervisedProcess & { logFile: string }> {
+}): Promise<{ exited: Promise<string>; logFile: string }> {
   const logFile = join(options.folder, `${options.name}.log`)
   await writeFile(logFile, '')
-  const { pid, exited } = await launch(options.supervisor, { ...options, environment: () => ({}), logFile })
-  return { pid, exited, logFile }
+  const { exited } = await launch(options.supervisor, { ...options, environment: () => ({}), logFile })
+  return { exited, logFile }
 }
 
 function launch(

@@ -1,17 +1,13 @@
-import { join } from 'node:path'
 import { requireFaults } from '@signalbox/embedded/infra'
-import { sentLine } from '@signalbox/contracts/simulator-files'
 import { expect, test, vi } from 'vitest'
 import { imbalances, isAcknowledged } from '../balance.ts'
 import { wrongStates } from '../final-states.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { untilQuiet } from '../quiet.ts'
-import { readLines, readTruth } from '../run-facts.ts'
+import { readSent, readTruth } from '../run-facts.ts'
 
 const answerLimitMs = 3_500
 const recoveryLimitMs = 15_000
-
-const sentOf = (pipeline: Pipeline) => readLines(join(pipeline.folder, 'sent.jsonl'), sentLine)
 
 /** Starts a sender whose retries go on for about a minute, so that an outage ends before they do. */
 const startSending = (pipeline: Pipeline, options: { notifications: number; seed: number }) =>
@@ -27,27 +23,27 @@ test('Kafka stopped: every answer is a U within 3.5 s; Kafka back: S again by it
   await using pipeline = await openPipeline({ env: process.env })
   const [broker] = requireFaults(pipeline.infra).kafka
   const send = await startSending(pipeline, { notifications: 600, seed: 11 })
-  const acknowledged = async () => (await sentOf(pipeline)).filter(isAcknowledged).length
+  const acknowledged = async () => (await readSent(pipeline)).filter(isAcknowledged).length
   await vi.waitFor(async () => expect(await acknowledged()).toBeGreaterThan(100), { timeout: 30_000 })
 
   const stoppedAt = Date.now()
   await broker?.kill()
   const unknown = async () =>
-    (await sentOf(pipeline)).filter(({ resultCode }) => resultCode === 'UNKNOWN_EXCEPTION').length
+    (await readSent(pipeline)).filter(({ resultCode }) => resultCode === 'UNKNOWN_EXCEPTION').length
   await vi.waitFor(async () => expect(await unknown()).toBeGreaterThan(100), { timeout: 30_000 })
   const startedAgainAt = Date.now()
   await broker?.start()
   const backAt = Date.now()
   await vi.waitFor(
     async () => {
-      const since = (await sentOf(pipeline)).filter((line) => Date.parse(line.at) > backAt)
+      const since = (await readSent(pipeline)).filter((line) => Date.parse(line.at) > backAt)
       expect(since.some(isAcknowledged)).toBe(true)
     },
     { timeout: recoveryLimitMs },
   )
   expect(await send.ended).toBe('exit code 0')
 
-  const during = (await sentOf(pipeline)).filter(
+  const during = (await readSent(pipeline)).filter(
     ({ at }) => Date.parse(at) > stoppedAt && Date.parse(at) < startedAgainAt - answerLimitMs,
   )
   expect(during.length).toBeGreaterThan(50)
@@ -63,20 +59,20 @@ test('Redis stopped: the ingress does not notice, the processor waits and contin
   await using pipeline = await openPipeline({ env: process.env })
   const [redis] = requireFaults(pipeline.infra).redis
   const send = await startSending(pipeline, { notifications: 400, seed: 12 })
-  await vi.waitFor(async () => expect((await sentOf(pipeline)).length).toBeGreaterThan(100), {
+  await vi.waitFor(async () => expect((await readSent(pipeline)).length).toBeGreaterThan(100), {
     timeout: 30_000,
   })
 
   await redis?.kill()
-  const before = (await sentOf(pipeline)).length
-  await vi.waitFor(async () => expect((await sentOf(pipeline)).length).toBeGreaterThan(before + 200), {
+  const before = (await readSent(pipeline)).length
+  await vi.waitFor(async () => expect((await readSent(pipeline)).length).toBeGreaterThan(before + 200), {
     timeout: 30_000,
   })
   await redis?.start()
   expect(await send.ended).toBe('exit code 0')
 
   // Not one attempt was answered with anything but S: all went through at the first try.
-  expect((await sentOf(pipeline)).filter((line) => !isAcknowledged(line))).toEqual([])
+  expect((await readSent(pipeline)).filter((line) => !isAcknowledged(line))).toEqual([])
   const { balance } = await untilQuiet(pipeline, { deadlineMs: 90_000 })
   expect(imbalances(balance)).toEqual([])
   expect(await wrongStates(pipeline, await readTruth(pipeline))).toEqual([])

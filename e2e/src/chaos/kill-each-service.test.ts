@@ -1,12 +1,10 @@
-import { join } from 'node:path'
-import { sentLine } from '@signalbox/contracts/simulator-files'
 import { expect, test, vi } from 'vitest'
 import { imbalances, isAcknowledged } from '../balance.ts'
 import { queryMerchant } from '../final-states.ts'
 import { expectedVersions, finalContents, publishedVersions } from '../oracle-comparison.ts'
 import { openPipeline } from '../pipeline.ts'
 import { untilQuiet } from '../quiet.ts'
-import { readLines } from '../run-facts.ts'
+import { readSent } from '../run-facts.ts'
 
 const notifications = 5_000
 const ratePerSecond = 200
@@ -17,8 +15,7 @@ const cutWindowMs = 2_000
 test('kill -9 of each service under load loses nothing, doubles nothing and ends in the oracle’s states', async () => {
   await using pipeline = await openPipeline({ env: process.env, sinks: { delayMs: 100 } }) // so that sends are under way when alerts dies
   const { services } = pipeline
-  const acknowledged = async () =>
-    (await readLines(join(pipeline.folder, 'sent.jsonl'), sentLine)).filter(isAcknowledged).length
+  const acknowledged = async () => (await readSent(pipeline)).filter(isAcknowledged).length
 
   const send = await pipeline.simulate('send', {
     url: pipeline.ingressUrl,

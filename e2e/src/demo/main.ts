@@ -5,12 +5,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { deliveryLine, sentLine } from '@signalbox/contracts/simulator-files'
+import { deliveryLine } from '@signalbox/contracts/simulator-files'
 import { imbalances, isAcknowledged } from '../balance.ts'
 import { wrongStates } from '../final-states.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { untilQuiet } from '../quiet.ts'
-import { readLines, readTruth } from '../run-facts.ts'
+import { readLines, readSent, readTruth } from '../run-facts.ts'
 import { mostTelling, tellBalance, tellDelivery, tellHistory } from './story.ts'
 
 const help = `npm run demo [-- options]
@@ -83,12 +83,11 @@ async function sendAndKill(pipeline: Pipeline): Promise<void> {
   void send.ended.then((how) => {
     ended = how
   })
-  const sentFile = join(pipeline.folder, 'sent.jsonl')
   let restarted: Promise<unknown> | undefined
   let shown = 0
   while (ended === undefined) {
     await delay(100)
-    const acknowledged = (await readLines(sentFile, sentLine)).filter(isAcknowledged).length
+    const acknowledged = (await readSent(pipeline)).filter(isAcknowledged).length
     if (restarted === undefined && acknowledged > total / 2) {
       await pipeline.services.processor.kill()
       progress(`${acknowledged} acknowledged: processor killed (SIGKILL); the ingress goes on`)

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import { Redis } from 'ioredis'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
-import { openFaultProxy } from './fault-proxy.ts'
+import { openFaultProxy } from './fault-proxy.fixture.ts'
 import { type NamedRegistration, openRegistrationStore, type OutcomeCounts } from './registration-store.ts'
 
 const redisUrl = inject('redisUrl')

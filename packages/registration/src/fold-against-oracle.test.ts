@@ -1,9 +1,9 @@
 import { naiveOracle, type OracleRecord } from '@signalbox/naive-oracle/naive-oracle'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { foldLog } from './fold-log.ts'
+import { foldLog } from './fold-log.fixture.ts'
 import type { Notification, NotificationItem } from './observation.ts'
-import { anyHistory } from './random-history.ts'
+import { anyHistory } from './random-history.fixture.ts'
 import type { View } from './registration.ts'
 
 /** How a sender may write the same message. */

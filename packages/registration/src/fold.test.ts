@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { foldLog, observations } from './fold-log.ts'
+import { foldLog, observations } from './fold-log.fixture.ts'
 import { alertableEvents, fold } from './fold.ts'
 import type { Notification } from './observation.ts'
-import { anyHistory, shuffledWithRepeats, soundHistory } from './random-history.ts'
+import { anyHistory, shuffledWithRepeats, soundHistory } from './random-history.fixture.ts'
 import { emptyRegistration, type EntryView, type Registration, type View, viewOf } from './registration.ts'
 
 function contentsOf(history: readonly Notification[]) {

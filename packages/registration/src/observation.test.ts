@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { observations } from './fold-log.ts'
+import { observations } from './fold-log.fixture.ts'
 import {
   contentHash,
   type Notification,
@@ -9,7 +9,7 @@ import {
   type ObservedEntry,
   observe,
 } from './observation.ts'
-import { soundHistory } from './random-history.ts'
+import { soundHistory } from './random-history.fixture.ts'
 
 const signedAtMs = Date.UTC(2020, 8, 18, 11)
 const hourMs = 3_600_000

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { foldLog, registersOf } from './fold-log.ts'
+import { foldLog, registersOf } from './fold-log.fixture.ts'
 import type { Notification } from './observation.ts'
 import { packRegisters, packRegistration, unpackRegisters, unpackRegistration } from './packed.ts'
-import { anyHistory, soundHistory } from './random-history.ts'
+import { anyHistory, soundHistory } from './random-history.fixture.ts'
 import { emptyRegistration, mergeRegisters } from './registration.ts'
 
 test('what is packed comes back whole', () => {

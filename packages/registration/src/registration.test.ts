@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { observations, registersOf } from './fold-log.ts'
+import { observations, registersOf } from './fold-log.fixture.ts'
 import { type EntryStatus, entryKey, isFinal, type Observation, type ObservedEntry } from './observation.ts'
-import { soundHistory, shuffledWithRepeats } from './random-history.ts'
+import { soundHistory, shuffledWithRepeats } from './random-history.fixture.ts'
 import {
   emptyRegistration,
   joinObservation,

@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert'
 import type { RegistrationStore } from '@signalbox/registration-store/registration-store'
 import type { Logger } from '@signalbox/runtime/log'
+import { httpLimits, maxConnections } from '@signalbox/runtime/http-limits'
 import type { Metrics } from '@signalbox/runtime/metrics'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { answerBrokenRequest } from './broken-request.ts'
@@ -34,20 +35,11 @@ export function createApp(ports: {
   const findRegistrations = createFindRegistrations(ports)
   const app = Fastify({
     bodyLimit: 16 * 1024,
-    requestTimeout: 10_000,
-    keepAliveTimeout: 65_000,
-    maxRequestsPerSocket: 1_000,
-    forceCloseConnections: 'idle',
+    ...httpLimits,
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (_error, _request, reply) => void refuseUnreadable(reply),
-    http: {
-      headersTimeout: 5_000,
-      // Node looks for late requests this often; its 30 s would blur both limits.
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16 * 1024,
-    },
   })
-  app.server.maxConnections = 4_000
+  app.server.maxConnections = maxConnections
   app.server.maxHeadersCount = 64
   watchRequests(app, ports)
 

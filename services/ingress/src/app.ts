@@ -1,3 +1,4 @@
+import { httpLimits, maxConnections } from '@signalbox/runtime/http-limits'
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -45,18 +46,9 @@ export function createApp({
     // A router would decode and complete the path; here only the bytes that were signed decide.
     rewriteUrl: () => '/',
     return503OnClosing: false,
-    forceCloseConnections: 'idle',
-    requestTimeout: 10_000,
-    keepAliveTimeout: 65_000,
-    maxRequestsPerSocket: 1_000,
-    http: {
-      headersTimeout: 5_000,
-      // Node looks for late requests this often; its 30 s would blur both limits.
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16 * 1024,
-    },
+    ...httpLimits,
   })
-  app.server.maxConnections = 4_000
+  app.server.maxConnections = maxConnections
   // Node would refuse or cut off what is beyond by itself; their number is checked with the head.
   app.server.maxHeadersCount = 0
   // Node would refuse unknown expectations with 417 by itself.

@@ -14,8 +14,8 @@ import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { foldChunk, type FoldSettings } from './fold-chunk.ts'
-import { bodyOf, logStartMs, rawRecord, type RawRecordOf } from './raw-log.ts'
-import { randomLog } from './random-log.ts'
+import { bodyOf, logStartMs, rawRecord, type RawRecordOf } from './raw-log.fixture.ts'
+import { randomLog } from './random-log.fixture.ts'
 import { readRecord } from './read-record.ts'
 
 const settings: FoldSettings = { clusterId: 'cluster', topics, outputBytes: 10_000_000 }

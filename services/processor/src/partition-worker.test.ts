@@ -6,7 +6,7 @@ import type { LogRecord } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { expect, test } from 'vitest'
 import { createPartitionWorker } from './partition-worker.ts'
-import { bodyOf, rawRecord } from './raw-log.ts'
+import { bodyOf, rawRecord } from './raw-log.fixture.ts'
 import { formatWatermark } from './watermark.ts'
 
 const partition = 0

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bodyOf, rawRecord, type RawRecordOf } from './raw-log.ts'
+import { bodyOf, rawRecord, type RawRecordOf } from './raw-log.fixture.ts'
 import { readRecord } from './read-record.ts'
 
 const read = (of: Partial<RawRecordOf>) => readRecord(rawRecord({ offset: 7n, body: bodyOf({}), ...of }))

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { bodyOf } from './raw-log.ts'
+import { bodyOf } from './raw-log.fixture.ts'
 
 /** One notification of a random log: what was said, by whom, and how long before its arrival it was signed. */
 export type RandomNotification = { clientId: string; body: string; signedBeforeMs: number }
