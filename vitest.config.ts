@@ -28,7 +28,7 @@ export default defineConfig({
           name: 'e2e',
           sequence: { groupOrder: 3 },
           fileParallelism: false,
-          include: ['e2e/src/**/*.test.ts'],
+          include: ['{e2e,bench}/src/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

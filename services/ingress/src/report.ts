@@ -1,7 +1,7 @@
 import { type ResultCode, resultStatus } from '@signalbox/alipay/result'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { NotificationLog } from './keep-notification.ts'
+import type { NotificationLog } from './notification/keep-notification.ts'
 
 /** What is told about one answered request: ids and figures, nothing that the sender wrote. */
 export type Answered = {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { Client, ClientDirectory } from './client-directory.ts'
+import type { Client, ClientDirectory } from '@signalbox/key-ring/client-directory'
 
 export const rsaPair = () => generateKeyPairSync('rsa', { modulusLength: 2048 })
 

@@ -1,4 +1,4 @@
-import { runCommandLine } from './command-line.ts'
+import { runCommandLine } from '@signalbox/runtime/command-line'
 import { curlVerb } from './verbs/curl.ts'
 import { initVerb } from './verbs/init.ts'
 import { sendVerb } from './verbs/send.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { StartProblem } from '@signalbox/runtime/start-problem'
-import { createVerb } from '../command-line.ts'
+import { createVerb } from '@signalbox/runtime/command-line'
 import { createSample } from '../samples.ts'
 import { readSenderClients } from '../sandbox.ts'
 import { signNotification, type SignedNotification } from '../sender/sign-notification.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { createVerb } from '../command-line.ts'
+import { createVerb } from '@signalbox/runtime/command-line'
 import { createSandbox } from '../sandbox.ts'
 import { folderOption } from './sandbox-options.ts'
 

@@ -6,10 +6,10 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify'
 import { createAnswers } from './answer.ts'
-import { type CheckedHead, checkHead } from './check-head.ts'
-import type { ClientDirectory } from './client-directory.ts'
-import type { Kept, createKeepNotification } from './keep-notification.ts'
-import type { Report } from './report.ts'
+import { type CheckedHead, checkHead } from '../notification/check-head.ts'
+import type { ClientDirectory } from '@signalbox/key-ring/client-directory'
+import type { Kept, createKeepNotification } from '../notification/keep-notification.ts'
+import type { Report } from '../report.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

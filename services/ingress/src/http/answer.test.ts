@@ -1,7 +1,7 @@
 import { verifyAnswer } from '@signalbox/testkit/signed-notification'
 import { expect, test } from 'vitest'
 import { createAnswers } from './answer.ts'
-import { client, own } from './test-client.fixture.ts'
+import { client, own } from '../test-client.fixture.ts'
 
 const now = () => Date.UTC(2019, 3, 4, 8, 38, 56, 789)
 const uri = '/notify/registration?a=1'

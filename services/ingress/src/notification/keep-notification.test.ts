@@ -12,7 +12,7 @@ import type { AppendResult, LogRecord } from '@signalbox/kafka/producer'
 import { expect, test } from 'vitest'
 import type { AdmittedHead } from './check-head.ts'
 import { createKeepNotification } from './keep-notification.ts'
-import { alipay, client } from './test-client.fixture.ts'
+import { alipay, client } from '../test-client.fixture.ts'
 
 const uri = '/notify/registration?a=1'
 const time = '1685599933871'

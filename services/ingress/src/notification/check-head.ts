@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { parseRequestTime } from '@signalbox/alipay/request-time'
 import type { ResultCode } from '@signalbox/alipay/result'
 import { parseSignatureHeader } from '@signalbox/alipay/signature'
-import { candidateKeys, type Client, type ClientDirectory, type VersionedKey } from './client-directory.ts'
+import { candidateKeys, type Client, type ClientDirectory, type VersionedKey } from '@signalbox/key-ring/client-directory'
 import { isPlainEncoding, isReadableMediaType } from './media-type.ts'
 
 /** What a request says before its body. */

@@ -3,7 +3,7 @@ import { createSignature } from '@signalbox/alipay/signature'
 import { expect, test } from 'vitest'
 import { checkBody } from './check-body.ts'
 import type { AdmittedHead } from './check-head.ts'
-import { alipay, client, own, rsaPair } from './test-client.fixture.ts'
+import { alipay, client, own, rsaPair } from '../test-client.fixture.ts'
 
 const uri = '/notify/registration?source=a%2Fb'
 const clientId = client.clientId

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { describeFailure, StartProblem } from '@signalbox/runtime/start-problem'
+import { describeFailure, StartProblem } from './start-problem.ts'
 import { z } from 'zod'
 
 /** One thing that the program can do; `run` gives the exit code. */

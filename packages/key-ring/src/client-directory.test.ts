@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { candidateKeys, loadClientDirectory } from './client-directory.ts'
-import { alipay, client, own } from './test-client.fixture.ts'
 
 const publicKey = alipay.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
 const privatePem = own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { checkHead, type RequestHead } from './check-head.ts'
-import { alipay, client, directory, directoryOf } from './test-client.fixture.ts'
+import { alipay, client, directory, directoryOf } from '../test-client.fixture.ts'
 
 const signature = `algorithm=RSA256,keyVersion=1,signature=${encodeURIComponent(Buffer.alloc(256, 1).toString('base64'))}`
 const good: RequestHead = {

@@ -19,10 +19,10 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { createApp } from './app.ts'
-import { type ClientDirectory, loadClientDirectory } from './client-directory.ts'
+import { type ClientDirectory, loadClientDirectory } from '@signalbox/key-ring/client-directory'
 import { type HttpServer, openHttpServer } from './http-server.ts'
-import { createKeepNotification, type NotificationLog } from './keep-notification.ts'
-import { createReport } from './report.ts'
+import { createKeepNotification, type NotificationLog } from '../notification/keep-notification.ts'
+import { createReport } from '../report.ts'
 
 const bodyLimitBytes = 2_000
 const stored: AppendResult = { kind: 'stored', offset: '0' }

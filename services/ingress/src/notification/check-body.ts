@@ -2,7 +2,7 @@ import { type SignedParts, verifySignature } from '@signalbox/alipay/signature'
 import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
 import { readRouting } from '@signalbox/contracts/notification-body'
 import type { AdmittedHead } from './check-head.ts'
-import type { VersionedKey } from './client-directory.ts'
+import type { VersionedKey } from '@signalbox/key-ring/client-directory'
 
 export type CheckedBody =
   | { kind: 'forged' }

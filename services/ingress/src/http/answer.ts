@@ -1,7 +1,7 @@
 import { formatResponseTime } from '@signalbox/alipay/request-time'
 import { type ResultCode, resultBody } from '@signalbox/alipay/result'
 import { createSignature, formatSignatureHeader } from '@signalbox/alipay/signature'
-import type { Addressee } from './check-head.ts'
+import type { Addressee } from '../notification/check-head.ts'
 import { createSignatureCache } from './signature-cache.ts'
 
 /** An HTTP answer but for its status, which is always 200: official clients take others for a lost connection. */
