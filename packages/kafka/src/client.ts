@@ -5,9 +5,11 @@ import type { KafkaConfig } from './config.ts'
 import { within } from './deadline.ts'
 import { type KafkaLog, reportTo } from './kafka-log.ts'
 import { pause } from './pause.ts'
+import { useOwnProduceEncoding } from './produce-encoding.ts'
 import { stopIdleTimers } from './request-queue-timer.ts'
 
 stopIdleTimers()
+useOwnProduceEncoding()
 
 const connectionTimeoutMs = 3_000
 const openDeadlineMs = 8_000

@@ -91,7 +91,8 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     record: LogRecord,
     { deadlineMs, sequence }: { deadlineMs: number; sequence?: Sequence },
   ): Promise<AppendResult> {
-    const refusal = refusalOf(record)
+    const bytes = recordBytes(record)
+    const refusal = refusalOf(bytes)
     if (refusal !== null) {
       if (sequence) sequence.isBroken = true
       return Promise.resolve(refusal)
@@ -99,7 +100,7 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     return new Promise((resolve) => {
       const waiter: Waiter = {
         record,
-        bytes: recordBytes(record),
+        bytes,
         since: performance.now(),
         settled: false,
         sequence,
@@ -113,9 +114,8 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     })
   }
 
-  function refusalOf(record: LogRecord): AppendResult | null {
+  function refusalOf(bytes: number): AppendResult | null {
     if (closed) return { kind: 'unconfirmed', reason: 'closed' }
-    const bytes = recordBytes(record)
     if (bytes > limits.maxQueuedBytes) return { kind: 'refused', reason: 'too_large' }
     const isFull = waiting.size >= limits.maxQueuedRecords || waitingBytes + bytes > limits.maxQueuedBytes
     return isFull ? { kind: 'refused', reason: 'queue_full' } : null
@@ -232,9 +232,11 @@ function nextBatch(queue: Iterable<Waiter>, limits: LaneLimits): Waiter[] {
 }
 
 /** What a record needs on the wire at most, apart from its share of the batch header. */
-function recordBytes({ key, value, headers = {} }: LogRecord): number {
-  const headerBytes = Object.entries(headers).map(([name, content]) => 8 + sizeOf(name) + sizeOf(content))
-  return headerBytes.reduce((sum, bytes) => sum + bytes, 40 + sizeOf(key) + sizeOf(value ?? ''))
+function recordBytes({ key, value, headers }: LogRecord): number {
+  let bytes = 40 + sizeOf(key) + sizeOf(value ?? '')
+  for (const name in headers) bytes += 8 + sizeOf(name) + sizeOf(headers[name] ?? '')
+  return bytes
 }
 
-const sizeOf = (content: string | Buffer) => Buffer.byteLength(content)
+const sizeOf = (content: string | Buffer) =>
+  typeof content === 'string' ? Buffer.byteLength(content) : content.length

@@ -18,6 +18,8 @@ export type Producer = AsyncDisposable & {
    * @throws an Error when one of them is not confirmed within `deadlineMs`; any of them may be written then
    */
   publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<void>
+  /** How long the oldest append has been waiting; 0 when none waits. */
+  oldestWaitMs: () => number
   /** Whether appends are answered as they should be, for the readiness of the process. */
   isReady(): { ok: boolean; detail: string }
 }
@@ -83,6 +85,7 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
   return {
     append: lane.append,
     publish,
+    oldestWaitMs: lane.oldestWaitMs,
     isReady() {
       const waitedMs = Math.round(lane.oldestWaitMs())
       if (waitedMs > slowAppendMs) return { ok: false, detail: `the oldest append waits for ${waitedMs} ms` }
