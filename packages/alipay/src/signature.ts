@@ -1,4 +1,4 @@
-import { constants, type KeyObject, sign, verify } from 'node:crypto'
+import { type KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 
 /** What is signed in both directions, see {@link signedText}. */
@@ -20,12 +20,13 @@ export function signedText({ uri, clientId, time, body }: SignedParts): Buffer {
 
 /** Whether `signature` is the RSASSA-PKCS1-v1_5 SHA-256 signature of the parts under the public key. */
 export function verifySignature(parts: SignedParts, signature: Uint8Array, key: KeyObject): boolean {
-  return verify('sha256', signedText(parts), { key, padding: constants.RSA_PKCS1_PADDING }, signature)
+  // The padding of a plain RSA key is PKCS #1 v1.5; naming it doubles the cost, as Node wraps the key anew then.
+  return verify('sha256', signedText(parts), key, signature)
 }
 
 const signOnThreadPool = promisify(
   (text: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
-    sign('sha256', text, { key, padding: constants.RSA_PKCS1_PADDING }, done),
+    sign('sha256', text, key, done),
 )
 
 /** Signs the parts with an RSA private key; works on the thread pool, one signature costs about 270 µs. */
@@ -44,8 +45,7 @@ export function formatSignatureHeader({
   return `algorithm=RSA256,keyVersion=${keyVersion},signature=${encodeURIComponent(signature.toString('base64'))}`
 }
 
-const percentEncodedBase64 = /^(?:[A-Za-z0-9+/=]|%[0-9A-Fa-f]{2})+$/
-const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 const keyVersionDigits = /^[0-9]{1,10}$/
 
 /**
@@ -53,29 +53,27 @@ const keyVersionDigits = /^[0-9]{1,10}$/
  * is not a well-formed RSA256 signature: another algorithm, a repeated key, a bad escape, a foreign letter.
  */
 export function parseSignatureHeader(header: string): SignatureHeader | null {
-  const known = new Map<string, string>()
+  const known: { algorithm?: string; keyVersion?: string; signature?: string } = {}
   for (const param of header.split(',')) {
     const text = param.trim()
     const equals = text.indexOf('=')
     if (equals < 1) return null
     const name = text.slice(0, equals)
-    if (!['algorithm', 'keyVersion', 'signature'].includes(name)) continue
-    if (known.has(name)) return null
-    known.set(name, text.slice(equals + 1))
+    if (name !== 'algorithm' && name !== 'keyVersion' && name !== 'signature') continue
+    if (known[name] !== undefined) return null
+    known[name] = text.slice(equals + 1)
   }
-  const algorithm = known.get('algorithm') ?? 'RSA256'
-  const keyVersion = known.get('keyVersion') ?? null
+  const { algorithm = 'RSA256', keyVersion = null } = known
   if (algorithm.toUpperCase() !== 'RSA256') return null
   if (keyVersion !== null && !keyVersionDigits.test(keyVersion)) return null
-  const signature = decodeSignature(known.get('signature') ?? '')
+  const signature = decodeSignature(known.signature ?? '')
   return signature === null ? null : { keyVersion, signature }
 }
 
 /** Buffer.from(…, 'base64') skips what it does not know, so the alphabet is checked first. */
 function decodeSignature(text: string): Buffer | null {
-  if (!percentEncodedBase64.test(text)) return null
-  const plain = text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
-  return base64.test(plain) ? Buffer.from(plain, 'base64') : null
+  const plain = text.includes('%')
+    ? text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    : text
+  return plain.length % 4 === 0 && base64.test(plain) ? Buffer.from(plain, 'base64') : null
 }

@@ -5,12 +5,15 @@ export type RegistrationRef = {
   referenceStoreId: string | null
 }
 
+const unreserved = /^[A-Za-z0-9._~-]*$/
+
 /**
  * One part of a key: RFC 3986 unreserved characters stay, every other UTF-8 byte becomes `%XX` in upper case
  * (`*` too, so that a wildcard is never mistaken for an id). An unpaired surrogate, which has no UTF-8 form, is
  * encoded as U+FFFD.
  */
 export function encodeKeyPart(text: string): string {
+  if (unreserved.test(text)) return text
   // encodeURIComponent leaves five reserved characters as they are.
   return encodeURIComponent(text.toWellFormed()).replaceAll(
     /[!'()*]/g,

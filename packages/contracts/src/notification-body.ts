@@ -89,18 +89,21 @@ export type Routing =
   | { kind: 'unroutable' }
   | { kind: 'not_json_object' }
 
-const usableId = z.string().min(1).nullable().catch(null)
-const routingMembers = z.object({ referenceMerchantId: usableId, registrationRequestId: usableId })
-
 /** Finds the routing ids of a body without judging the rest; of a duplicated member the last one routes. */
 export function readRouting(bytes: Uint8Array): Routing {
   const json = parseJsonObject(bytes)
   if (json === null) return { kind: 'not_json_object' }
-  const { referenceMerchantId, registrationRequestId } = routingMembers.parse(json.value)
+  const referenceMerchantId = usableId(json.value, 'referenceMerchantId')
+  const registrationRequestId = usableId(json.value, 'registrationRequestId')
   if (referenceMerchantId !== null) return { kind: 'routable', referenceMerchantId, registrationRequestId }
   return registrationRequestId === null
     ? { kind: 'unroutable' }
     : { kind: 'unattributed', registrationRequestId }
+}
+
+function usableId(body: object, member: string): string | null {
+  const id: unknown = Object.getOwnPropertyDescriptor(body, member)?.value
+  return typeof id === 'string' && id !== '' ? id : null
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true }) // strips a leading byte order mark, which is tolerated

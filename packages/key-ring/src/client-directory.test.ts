@@ -1,14 +1,24 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { candidateKeys, loadClientDirectory } from './client-directory.ts'
+import { type Client, candidateKeys, loadClientDirectory } from './client-directory.ts'
+import {
+  type ClientsFolder,
+  createClientsFolder,
+  privatePem,
+  publicText,
+  rsaPair,
+} from './key-ring.fixture.ts'
 
-const publicKey = alipay.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
-const privatePem = own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const alipay = rsaPair()
+const own = rsaPair()
+const ownPem = privatePem(own.privateKey)
 
-const alipayKey = (version: string, state = 'active') => ({ version, state, publicKey })
+const alipayKey = (version: string, state = 'active') => ({
+  version,
+  state,
+  publicKey: publicText(alipay.publicKey),
+})
 const ownKey = (version: string, state = 'active') => ({ version, state, privateKeyFile: 'keys/own.pem' })
 const entry = {
   clientId: 'T_1',
@@ -18,19 +28,18 @@ const entry = {
   ownKeys: [ownKey('1')],
 }
 
-let folder: string
-let file: string
+let clients: ClientsFolder
+let ownKeyPath: string
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'client-directory-'))
-  file = join(folder, 'clients.json')
-  mkdirSync(join(folder, 'keys'))
-  writeFileSync(join(folder, 'keys/own.pem'), privatePem)
+  clients = createClientsFolder()
+  ownKeyPath = clients.writeKey('keys/own.pem', ownPem)
+  clients.writeKey('keys/none.pem', 'no key')
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => clients[Symbol.dispose]())
 
-function load(...clients: object[]) {
-  writeFileSync(file, JSON.stringify({ clients }))
-  return loadClientDirectory(file)
+function load(...entries: object[]) {
+  clients.write(...entries)
+  return loadClientDirectory(clients.file)
 }
 
 test('clients are found by id, and private keys relative to the file', () => {
@@ -77,7 +86,15 @@ describe('candidate keys', () => {
     { version: '2', isActive: true, key },
     { version: '1', isActive: false, key },
   ]
-  const three = { ...client, verifyingKeys }
+  const client: Client = {
+    clientId: 'T_1',
+    dialect: 'ams',
+    push: false,
+    paths: new Set(['/a']),
+    anyKeyVersion: false,
+    verifyingKeys,
+    signingKey: { version: '7', key: own.privateKey },
+  }
   test.each([
     ['the named one alone', false, '2', ['2']],
     ['none when the named one is unknown', false, '4', []],
@@ -87,7 +104,7 @@ describe('candidate keys', () => {
     ['a retiring one when it is named', true, '1', ['1', '3', '2']],
     ['the active ones of an unknown version with anyKeyVersion', true, '4', ['3', '2']],
   ])('%s', (_, anyKeyVersion, named, versions) => {
-    const candidates = candidateKeys({ ...three, anyKeyVersion }, named)
+    const candidates = candidateKeys({ ...client, anyKeyVersion }, named)
     expect(candidates.map(({ version }) => version)).toEqual(versions)
   })
 })
@@ -104,7 +121,7 @@ test.each<[string, object[], RegExp]>([
   ['an id no header can carry', [{ ...entry, clientId: 'T 1' }], /no header can carry/],
   [
     'our key in place of Alipay’s',
-    [{ ...entry, alipayKeys: [{ ...alipayKey('5'), publicKey: privatePem }] }],
+    [{ ...entry, alipayKeys: [{ ...alipayKey('5'), publicKey: ownPem }] }],
     /client T_1 has a bad key, alipayKeys version 5: it is a private key.*Copy Alipay's public key/,
   ],
   [
@@ -114,13 +131,76 @@ test.each<[string, object[], RegExp]>([
   ],
   [
     'a file without a private key',
-    [{ ...entry, ownKeys: [{ ...ownKey('3'), privateKeyFile: 'clients.json' }] }],
+    [{ ...entry, ownKeys: [{ ...ownKey('3'), privateKeyFile: 'keys/none.pem' }] }],
     /bad key, ownKeys version 3: it is no private.*Put our RSA private key into/,
+  ],
+  [
+    'a key in place of the name of its file',
+    [{ ...entry, ownKeys: [{ ...ownKey('3'), privateKeyFile: ownPem }] }],
+    /no file name in privateKeyFile of ownKeys version 3 \(not shown/,
+  ],
+  [
+    'a folder in place of a key file',
+    [{ ...entry, ownKeys: [{ ...ownKey('3'), privateKeyFile: 'keys' }] }],
+    /keys, which cannot be read \(it is no regular file\)/,
   ],
   ['an unknown member', [{ ...entry, path: '/a' }], /Unrecognized key: "path"/],
   ['a path with a query', [{ ...entry, paths: ['/a?b'] }], /has no query/],
-])('%s is refused with the file, the place and the remedy', (_, clients, message) => {
-  expect(() => load(...clients)).toThrow(StartProblem)
-  expect(() => load(...clients)).toThrow(message)
-  expect(() => load(...clients)).toThrow(file)
+])('%s is refused with the file, the place and the remedy', (_, entries, message) => {
+  expect(() => load(...entries)).toThrow(StartProblem)
+  expect(() => load(...entries)).toThrow(message)
+  expect(() => load(...entries)).toThrow(clients.file)
+})
+
+test('a file that is not JSON is refused with its place and without quoting what stands there', () => {
+  const secret = Buffer.from(ownPem).toString('base64').slice(0, 40)
+  writeFileSync(clients.file, `{"clients":\n [${secret}]}`)
+  expect(() => loadClientDirectory(clients.file)).toThrow(/is not JSON.*Correct it/)
+  expect(() => loadClientDirectory(clients.file)).not.toThrow(secret.slice(0, 5))
+  writeFileSync(clients.file, '{"clients":\n [}')
+  expect(() => loadClientDirectory(clients.file)).toThrow(/is not JSON/)
+  writeFileSync(clients.file, '{"clients": [],\n}')
+  expect(() => loadClientDirectory(clients.file)).toThrow(/is not JSON \(line 2 column 1\)/)
+})
+
+test('a private key pasted into the wrong member shows in no message', () => {
+  const base64 = ownPem.replaceAll(/-----.*-----|\n/g, '')
+  const misplaced: object[] = [
+    { ...entry, alipayKeys: [{ ...alipayKey('1'), publicKey: base64 }] },
+    { ...entry, ownKeys: [{ ...ownKey('1'), privateKeyFile: base64 }] },
+    { ...entry, ownKeys: [{ ...ownKey('1'), version: base64 }] },
+    { ...entry, ownKeys: [{ ...ownKey('1'), state: base64 }] },
+  ]
+  for (const client of misplaced) {
+    expect(() => load(client)).toThrow(StartProblem)
+    expect(() => load(client)).not.toThrow(base64.slice(40, 60))
+  }
+})
+
+test('a clients file with a byte order mark is read as without', () => {
+  writeFileSync(clients.file, `\uFEFF${JSON.stringify({ clients: [entry] })}`)
+  expect(loadClientDirectory(clients.file).clientCount).toBe(1)
+})
+
+test('a key file larger than any key is refused unread', () => {
+  clients.writeKey('keys/own.pem', 'x'.repeat(64 * 1024 + 1))
+  expect(() => load(entry)).toThrow(/own\.pem, which cannot be read \(it has more than 65536 bytes\)/)
+})
+
+test.skipIf(process.platform === 'win32')(
+  'a private key file that others can read is refused with its name, its mode and the remedy',
+  () => {
+    chmodSync(ownKeyPath, 0o644)
+    expect(() => load(entry)).toThrow(
+      `client T_1 has an unprotected private key, ownKeys version 1: the file ${ownKeyPath} has mode 0644`,
+    )
+    expect(() => load(entry)).toThrow(`chmod 600 ${ownKeyPath}`)
+    chmodSync(ownKeyPath, 0o400)
+    expect(load(entry).clientCount).toBe(1)
+  },
+)
+
+test('files of keys that do not sign are not read', () => {
+  const gone = { version: '1', state: 'retired', privateKeyFile: 'keys/gone.pem' }
+  expect(load({ ...entry, ownKeys: [ownKey('2'), gone] }).find('T_1')?.signingKey.version).toBe('2')
 })

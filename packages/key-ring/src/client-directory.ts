@@ -1,9 +1,17 @@
 import type { KeyObject } from 'node:crypto'
-import { dirname, resolve } from 'node:path'
 import { type ParsedKey, parsePrivateKey, parsePublicKey } from '@signalbox/alipay/keys'
-import { type ClientsFile, clientsFile } from '@signalbox/contracts/clients-file'
-import { readJsonFile, readNamedFile } from '@signalbox/runtime/files'
 import { StartProblem } from '@signalbox/runtime/start-problem'
+import {
+  type ClientEntry,
+  type ClientFiles,
+  createClientFilesReader,
+  keyFilePath,
+  newestFirst,
+  type OwnKeyEntry,
+  signingEntry,
+  unreadable,
+} from './client-files.ts'
+import { keyFileProblem } from './key-file-mode.ts'
 
 export type VersionedKey = { version: string; key: KeyObject }
 
@@ -29,19 +37,26 @@ export type ClientDirectory = {
 }
 
 /**
- * Reads the clients file and every key in it or named by it; private key files are relative to its folder.
+ * Reads the clients file and every key in it or named by it; private key files are relative to its folder, and only
+ * those that sign are read.
  *
  * @throws StartProblem naming the file, the client, the key and the remedy
  */
 export function loadClientDirectory(file: string): ClientDirectory {
-  const { clients } = readJsonFile(file, 'CLIENTS_FILE', clientsFile)
+  return createClientDirectory(createClientFilesReader(file).readNow())
+}
+
+/** Makes the directory of files already read. @throws StartProblem as {@link loadClientDirectory} */
+export function createClientDirectory(files: ClientFiles): ClientDirectory {
+  const { file, clients } = files
+  if (clients.kind === 'refused') throw new StartProblem(clients.problem)
   const byId = new Map<string, Client>()
-  for (const entry of clients) {
+  for (const entry of clients.clients) {
     if (byId.has(entry.clientId))
       throw problem(file, entry.clientId, 'stands twice', 'Merge the two entries.')
-    byId.set(entry.clientId, readClient(file, entry))
+    byId.set(entry.clientId, createClient(files, entry))
   }
-  const paths = new Set(clients.flatMap((client) => client.paths))
+  const paths = new Set(clients.clients.flatMap((client) => client.paths))
   return {
     find: (clientId) => byId.get(clientId),
     hasPath: (path) => paths.has(path),
@@ -60,9 +75,8 @@ export function candidateKeys(client: Client, version: string | null): readonly 
   return [...named, ...client.verifyingKeys.filter((key) => key.isActive && key.version !== version)]
 }
 
-type ClientEntry = ClientsFile['clients'][number]
-
-function readClient(file: string, entry: ClientEntry): Client {
+function createClient(files: ClientFiles, entry: ClientEntry): Client {
+  const { file } = files
   const { clientId, alipayKeys, ownKeys } = entry
   // It is sent back in a header, where blanks and control characters have no place.
   if (!/^[!-~]+$/.test(clientId)) {
@@ -80,7 +94,7 @@ function readClient(file: string, entry: ClientEntry): Client {
       )
     }
   }
-  const [signing] = newestFirst(ownKeys.filter(({ state }) => state === 'active'))
+  const signing = signingEntry(entry)
   if (signing === undefined) {
     throw problem(
       file,
@@ -109,21 +123,48 @@ function readClient(file: string, entry: ClientEntry): Client {
         remedy: "Copy Alipay's public key from the developer center: base64 on one line, or PEM.",
       }),
     })),
-    signingKey: readSigningKey(file, clientId, signing),
+    signingKey: createSigningKey(files, clientId, signing),
   }
 }
 
-function readSigningKey(
-  file: string,
+function createSigningKey(
+  { file, keyFiles }: ClientFiles,
   clientId: string,
-  { version, privateKeyFile }: ClientEntry['ownKeys'][number],
+  entry: OwnKeyEntry,
 ): VersionedKey {
-  const path = resolve(dirname(file), privateKeyFile)
-  const name = `ownKeys version ${version}`
-  const text = readNamedFile(path, `CLIENTS_FILE ${file}, client ${clientId}, ${name}`)
+  const path = keyFilePath(file, entry)
+  const name = `ownKeys version ${entry.version}`
+  if (mayBeKey(entry.privateKeyFile)) {
+    throw problem(
+      file,
+      clientId,
+      `has no file name in privateKeyFile of ${name} (not shown, it may be a key)`,
+      'Put the key into a file with mode 0600 and its name here.',
+    )
+  }
+  const found = keyFiles.get(path)
+  if (found === undefined) throw new Error(`the file of ${clientId}, ${name}, was not looked for`)
+  if (found.kind !== 'text') {
+    throw new StartProblem(unreadable(`CLIENTS_FILE ${file}, client ${clientId}, ${name}`, path, found))
+  }
+  const loose = keyFileProblem(path, found, process)
+  if (loose !== null) {
+    throw problem(file, clientId, `has an unprotected private key, ${name}: ${loose.problem}`, loose.remedy)
+  }
   const remedy = `Put our RSA private key into ${path}: PKCS#8, base64 on one line, or PEM.`
-  return { version, key: keyOf(parsePrivateKey(text), { file, clientId, key: name, remedy }) }
+  return {
+    version: entry.version,
+    key: keyOf(parsePrivateKey(found.text), { file, clientId, key: name, remedy }),
+  }
 }
+
+/** Whether a key itself stands where the name of its file belongs: then no message may show it. */
+function mayBeKey(privateKeyFile: string): boolean {
+  return privateKeyFile.includes('-----') || privateKeyFile.length > longestFileName
+}
+
+/** The shortest key allowed has some 1,600 letters. */
+const longestFileName = 1_000
 
 function keyOf(
   parsed: ParsedKey,
@@ -131,10 +172,6 @@ function keyOf(
 ): KeyObject {
   if (parsed.kind === 'key') return parsed.key
   throw problem(where.file, where.clientId, `has a bad key, ${where.key}: ${parsed.problem}`, where.remedy)
-}
-
-function newestFirst<K extends { version: string }>(keys: readonly K[]): K[] {
-  return keys.toSorted((a, b) => Number(b.version) - Number(a.version))
 }
 
 function problem(file: string, clientId: string, what: string, remedy: string): StartProblem {

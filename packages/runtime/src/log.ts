@@ -2,6 +2,9 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
 
+/** Lines beyond are dropped while nobody reads the log: a full pipe must not fill the memory. */
+const maxBufferedBytes = 16 * 1024 * 1024
+
 /**
  * A JSON-lines logger: the message is the event's name, everything else is a field. Lines go out
  * asynchronously, so that a slow terminal or pipe does not hold up a request, and are flushed at exit.
@@ -17,7 +20,7 @@ export function createLogger(
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: (error: unknown) => describeError(error) },
     },
-    options.destination ?? pino.destination({ dest: 1, sync: false }),
+    options.destination ?? pino.destination({ dest: 1, sync: false, maxLength: maxBufferedBytes }),
   )
 }
 

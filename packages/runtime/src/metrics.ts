@@ -18,12 +18,25 @@ export function createMetrics(service: string) {
         labelNames: description.labels ?? [],
         registers: [registry],
       }),
-    gauge: <L extends string = never>(description: Description & { labels?: readonly L[] }) =>
-      new Gauge({
-        name: description.name,
-        help: description.help,
-        labelNames: description.labels ?? [],
+    /** @param description.value is asked at every scrape; without it the gauge is set by hand */
+    gauge: <L extends string = never>({
+      name,
+      help,
+      labels = [],
+      value,
+    }: Description & { labels?: readonly L[]; value?: () => number }) =>
+      new Gauge<L>({
+        name,
+        help,
+        labelNames: labels,
         registers: [registry],
+        ...(value === undefined
+          ? {}
+          : {
+              collect() {
+                this.set(value())
+              },
+            }),
       }),
     histogram: <L extends string = never>(
       description: Description & { labels?: readonly L[]; buckets: readonly number[] },

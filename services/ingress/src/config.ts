@@ -97,9 +97,11 @@ export function readConfig(env: Environment) {
     logLevel: given.LOG_LEVEL,
     ops: { host: given.LISTEN_HOST, port: given.OPS_PORT },
     http: {
-      host: given.LISTEN_HOST,
-      port: given.INGRESS_PORT,
-      sharesPort: given.INGRESS_SHARED_PORT,
+      listening: {
+        host: given.LISTEN_HOST,
+        port: given.INGRESS_PORT,
+        sharesPort: given.INGRESS_SHARED_PORT,
+      },
       tls: { certFile: given.TLS_CERT_FILE, keyFile: given.TLS_KEY_FILE },
       limits: {
         headersTimeoutMs: given.HEADERS_TIMEOUT_MS,
@@ -108,15 +110,21 @@ export function readConfig(env: Environment) {
         maxConnections: given.MAX_CONNECTIONS,
         maxRequestsPerConnection: given.MAX_REQUESTS_PER_CONNECTION,
       },
+    },
+    requests: {
+      bodyLimitBytes: given.BODY_LIMIT_BYTES,
       publicPathPrefix: given.PUBLIC_PATH_PREFIX,
       trustedProxies: given.TRUSTED_PROXIES ?? [],
     },
+    gate: {
+      maxWaiting: given.MAX_WAITING,
+      maxBytes: given.MAX_BYTES_IN_FLIGHT ?? 16 * given.BODY_LIMIT_BYTES,
+    },
+    acknowledging: {
+      ackDeadlineMs: given.ACK_DEADLINE_MS,
+      maxRequestAgeMs: given.MAX_REQUEST_AGE_MS ?? null,
+    },
     kafka: kafkaConfig(given),
     clientsFile: given.CLIENTS_FILE,
-    ackDeadlineMs: given.ACK_DEADLINE_MS,
-    bodyLimitBytes: given.BODY_LIMIT_BYTES,
-    maxRequestAgeMs: given.MAX_REQUEST_AGE_MS ?? null,
-    maxWaiting: given.MAX_WAITING,
-    maxBytesInFlight: given.MAX_BYTES_IN_FLIGHT ?? 16 * given.BODY_LIMIT_BYTES,
   }
 }

@@ -1,7 +1,9 @@
 import { type ResultCode, resultStatus } from '@signalbox/alipay/result'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { NotificationLog } from './notification/keep-notification.ts'
+import type { UnparsableCause } from './http/unparsable.ts'
+import { createLogSampler } from './log-sampler.ts'
+import type { Gate } from './overload/gate.ts'
 
 /** What is told about one answered request: ids and figures, nothing that the sender wrote. */
 export type Answered = {
@@ -13,16 +15,38 @@ export type Answered = {
   partition?: number
   bytes: number
   durationMs: number
+  /** Who sent it, as far as the proxies in front can be believed; asked for refusals alone. */
+  remoteAddress: () => string
 }
 
 export type Report = ReturnType<typeof createReport>
 
+/** Lines of successes in a second that are all written; beyond, one in so many. */
+const successLines = { fullPerSecond: 100, thenOneIn: 100 }
+/** Refusals are each written, up to a rate at which they could only be a flood; beyond it a count stands for them. */
+const refusalLines = { fullPerSecond: 1_000, thenOneIn: Number.POSITIVE_INFINITY }
+
 /** One wide log line and a few figures per answered request. */
-export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }) {
+export function createReport({
+  log,
+  metrics,
+  gate,
+  now,
+}: {
+  log: Logger
+  metrics: Metrics
+  gate: Pick<Gate, 'figures'>
+  now: () => number
+}) {
   const answered = metrics.counter({
     name: 'notifications_answered_total',
     help: 'Requests answered, by result code.',
     labels: ['code'],
+  })
+  const refused = metrics.counter({
+    name: 'notifications_refused_total',
+    help: 'Requests not answered S, by the reason for us alone.',
+    labels: ['reason'],
   })
   const seconds = metrics.histogram({
     name: 'notification_answer_seconds',
@@ -30,42 +54,69 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     labels: ['status'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10],
   })
-  const waiting = metrics.gauge({
+  const unparsable = metrics.counter({
+    name: 'unparsable_requests_total',
+    help: 'Connections that sent what is no request, or none in time.',
+    labels: ['cause'],
+  })
+  metrics.gauge({
     name: 'notifications_waiting',
     help: 'Notifications that wait for Kafka to confirm them.',
+    value: () => gate.figures().waiting,
   })
+  metrics.gauge({
+    name: 'notifications_waiting_limit',
+    help: 'How many may wait at present.',
+    value: () => gate.figures().waitingLimit,
+  })
+  metrics.gauge({
+    name: 'notification_bytes_held',
+    help: 'Bytes of bodies held in memory.',
+    value: () => gate.figures().heldBytes,
+  })
+  const successes = createLogSampler({ ...successLines, now })
+  const refusals = createLogSampler({ ...refusalLines, now })
 
   return {
-    answered({ code, durationMs, ...fields }: Answered): void {
+    answered(about: Answered): void {
+      const { code } = about
       answered.inc({ code })
-      seconds.observe({ status: resultStatus(code) }, durationMs / 1000)
-      const line = { ...fields, resultCode: code, durationMs: Math.round(durationMs * 1000) / 1000 }
-      if (isWorthALook(code, fields)) log.warn(line, 'notification.answered')
+      seconds.observe({ status: resultStatus(code) }, about.durationMs / 1000)
+      if (code === 'SUCCESS') {
+        const oneIn = successes.next()
+        if (oneIn !== null) log.info(lineOf(about, oneIn > 1 ? { oneIn } : {}), 'notification.answered')
+        return
+      }
+      refused.inc({ reason: about.reason ?? 'none' })
+      if (refusals.next() === null) return
+      const unwritten = refusals.takeSkipped()
+      if (unwritten > 0) log.warn({ count: unwritten }, 'notification.refusals_unwritten')
+      const line = lineOf(about, { remoteAddress: about.remoteAddress() })
+      if (isWorthALook(about)) log.warn(line, 'notification.answered')
       else log.info(line, 'notification.answered')
     },
-    failed(error: Error): void {
+    failed(error: unknown): void {
       log.error({ err: error }, 'notification.failed')
     },
-    /** Counts what waits in a log. */
-    watch(notifications: NotificationLog): NotificationLog {
-      return {
-        async append(record, options) {
-          waiting.inc()
-          try {
-            return await notifications.append(record, options)
-          } finally {
-            waiting.dec()
-          }
-        },
-      }
-    },
+    unparsable: (cause: UnparsableCause): void => unparsable.inc({ cause }),
+  }
+}
+
+function lineOf(about: Answered, more: object): object {
+  const { code, reason, clientId, notificationId, partition, bytes, durationMs } = about
+  return {
+    clientId,
+    notificationId,
+    partition,
+    bytes,
+    reason,
+    resultCode: code,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    ...more,
   }
 }
 
 /** Trouble with a known client is somebody's task; what strangers send is weather. */
-function isWorthALook(
-  code: ResultCode,
-  { clientId, reason }: Pick<Answered, 'clientId' | 'reason'>,
-): boolean {
-  return code !== 'SUCCESS' && (clientId !== undefined || reason === 'encrypted')
+function isWorthALook({ clientId, reason }: Answered): boolean {
+  return clientId !== undefined || reason === 'encrypted'
 }

@@ -1,34 +1,94 @@
 import { formatResponseTime } from '@signalbox/alipay/request-time'
 import { type ResultCode, resultBody } from '@signalbox/alipay/result'
 import { createSignature, formatSignatureHeader } from '@signalbox/alipay/signature'
+import type { Client } from '@signalbox/key-ring/client-directory'
 import type { Addressee } from '../notification/check-head.ts'
-import { createSignatureCache } from './signature-cache.ts'
 
-/** An HTTP answer but for its status, which is always 200: official clients take others for a lost connection. */
-export type Answer = { headers: Readonly<Record<string, string>>; body: Buffer }
+/**
+ * An HTTP answer but for its status, which is always 200: official clients take others for a lost connection. The
+ * headers are names and values in turn. The body is ASCII text, which Node sends in one piece with the headers.
+ */
+export type Answer = { headers: string[]; body: string }
 
-const maxCachedSignatures = 1_000
+/** Whom an answer is for, and whether his signature held. */
+export type Recipient = { addressee: Addressee | null; isVerified: boolean }
+
+/**
+ * Signatures of refusals that are made in a second at most. Whoever knows a client id can ask for another text with
+ * every query he invents, and a signature costs as much as a dozen verifications.
+ */
+const refusalSignaturesPerSecond = 200
 
 /**
  * Makes answers, signed for a known client on a path of its own. Nothing in them comes from the request but what
  * the clients file names too and the uri under the signature, so nobody can have us sign a text of his choice.
+ *
+ * Within one second most answers are the same bytes, so they are made once: whoever asks for one that is being
+ * signed waits for that signature. An answer in hand comes at once, without a promise.
  */
 export function createAnswers({ now }: { now: () => number }) {
-  const signatureOf = createSignatureCache({ maxEntries: maxCachedSignatures })
+  let second = Number.NaN
+  let responseTime = ''
+  let unsigned = new Map<ResultCode, Answer>()
+  let signed = new Map<Client, Map<string, Answer | Promise<Answer>>>()
+  let refusalsSigned = 0
 
-  return async function answer(code: ResultCode, addressee: Addressee | null): Promise<Answer> {
-    const body = resultBody(code)
-    const responseTime = formatResponseTime(now())
-    const headers = { 'content-type': 'application/json; charset=UTF-8', 'response-time': responseTime }
-    if (addressee === null) return { headers, body }
-    const { uri, client } = addressee
-    const { clientId, signingKey } = client
-    const signature = await signatureOf({ clientId, uri, responseTime, code }, async () =>
-      formatSignatureHeader({
-        keyVersion: signingKey.version,
-        signature: await createSignature({ uri, clientId, time: responseTime, body }, signingKey.key),
-      }),
-    )
-    return { headers: { ...headers, 'client-id': clientId, signature }, body }
+  function keepTime(): void {
+    const nowMs = now()
+    const currentSecond = Math.floor(nowMs / 1000)
+    if (currentSecond === second) return
+    second = currentSecond
+    responseTime = formatResponseTime(nowMs)
+    unsigned = new Map()
+    signed = new Map()
+    refusalsSigned = 0
   }
+
+  function unsignedAnswer(code: ResultCode): Answer {
+    const known = unsigned.get(code)
+    if (known !== undefined) return known
+    const answer = answerWith(code, responseTime, [])
+    unsigned.set(code, answer)
+    return answer
+  }
+
+  /** The answer with this code. @throws (as a rejection) when it cannot be signed */
+  return function answerFor(
+    code: ResultCode,
+    { addressee, isVerified }: Recipient,
+  ): Answer | Promise<Answer> {
+    keepTime()
+    if (addressee === null) return unsignedAnswer(code)
+    const { client, uri } = addressee
+    const ofClient = signed.get(client) ?? new Map<string, Answer | Promise<Answer>>()
+    signed.set(client, ofClient)
+    const key = `${code} ${uri}`
+    const known = ofClient.get(key)
+    if (known !== undefined) return known
+    if (!isVerified) {
+      if (refusalsSigned >= refusalSignaturesPerSecond) return unsignedAnswer(code)
+      refusalsSigned += 1
+    }
+    const signing = sign(code, addressee, responseTime)
+    ofClient.set(key, signing)
+    signing.then(
+      (answer) => ofClient.set(key, answer),
+      () => ofClient.delete(key),
+    )
+    return signing
+  }
+}
+
+async function sign(code: ResultCode, { client, uri }: Addressee, responseTime: string): Promise<Answer> {
+  const { clientId, signingKey } = client
+  const body = resultBody(code)
+  const signature = await createSignature({ uri, clientId, time: responseTime, body }, signingKey.key)
+  const header = formatSignatureHeader({ keyVersion: signingKey.version, signature })
+  return answerWith(code, responseTime, ['client-id', clientId, 'signature', header])
+}
+
+function answerWith(code: ResultCode, responseTime: string, more: readonly string[]): Answer {
+  const body = resultBody(code)
+  const headers = ['content-type', 'application/json; charset=UTF-8', 'content-length', String(body.length)]
+  return { headers: [...headers, 'response-time', responseTime, ...more], body: body.toString('latin1') }
 }

@@ -20,8 +20,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { z } from 'zod'
 import { createApp } from './app.ts'
 import { type ClientDirectory, loadClientDirectory } from '@signalbox/key-ring/client-directory'
-import { type HttpServer, openHttpServer } from './http-server.ts'
+import { connectionOptions, type HttpServer, openHttpServer } from './http-server.ts'
 import { createKeepNotification, type NotificationLog } from '../notification/keep-notification.ts'
+import { createGate, type Gate } from '../overload/gate.ts'
 import { createReport } from '../report.ts'
 
 const bodyLimitBytes = 2_000
@@ -48,10 +49,28 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const appOptions = () => ({
+  clients: () => clients,
+  connection: connectionOptions({ limits, certificate: null, onUnparsable: () => undefined }),
+  bodyLimitBytes,
+  publicPathPrefix: '',
+  trustedProxies: [],
+  now: Date.now,
+})
+
+const limits = {
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 65_000,
+  maxConnections: 100,
+  maxRequestsPerConnection: 1_000,
+}
+
 let appended: LogRecord[]
 let append: NotificationLog['append']
 let logged: string[]
 let metrics: ReturnType<typeof createMetrics>
+let gate: Gate
 let server: HttpServer
 beforeEach(async () => {
   appended = []
@@ -59,20 +78,24 @@ beforeEach(async () => {
   append = () => Promise.resolve(stored)
   metrics = createMetrics('ingress')
   const log = createLogger('ingress', { level: 'info', destination: { write: (line) => logged.push(line) } })
-  const report = createReport({ log, metrics })
+  gate = createGate({ maxWaiting: 256, maxBytes: 1_000_000 }, () => 0)
+  const report = createReport({ log, metrics, gate, now: Date.now })
   const keepNotification = createKeepNotification({
-    notifications: report.watch({
+    notifications: {
       append(record, options) {
         appended.push(record)
         return append(record, options)
       },
-    }),
+    },
+    gate,
     partitions: 4,
     ackDeadlineMs: 1_000,
+    maxRequestAgeMs: null,
     createId: randomUUIDv7,
+    now: Date.now,
   })
-  const app = createApp({ clients: () => clients, keepNotification, bodyLimitBytes, report, now: Date.now })
-  server = await openHttpServer(app, { host: '127.0.0.1', port: 0, log })
+  const app = createApp({ ...appOptions(), keepNotification, gate, report })
+  server = await openHttpServer(app, { host: '127.0.0.1', port: 0, sharesPort: false, log })
 })
 afterEach(() => server[Symbol.asyncDispose]())
 
@@ -355,7 +378,7 @@ test('one wide line and the figures tell of a notification, and neither holds wh
   expect(line).toHaveProperty('durationMs')
   expect(refusal).toMatchObject({ resultCode: 'NO_INTERFACE_DEF', reason: 'unknown_path', level: 30 })
   const always = ['level', 'time', 'service', 'clientId', 'bytes', 'resultCode', 'durationMs', 'msg']
-  expect(Object.keys(ownRefusal ?? {}).toSorted()).toEqual([...always, 'reason'].toSorted())
+  expect(Object.keys(ownRefusal ?? {}).toSorted()).toEqual([...always, 'reason', 'remoteAddress'].toSorted())
   const figures = await metrics.text()
   expect(figures).toContain('notifications_answered_total{code="SUCCESS",service="ingress"} 1')
   expect(figures).toContain('notification_answer_seconds_count{service="ingress",status="S"} 1')
@@ -381,19 +404,14 @@ test('closing answers what is under way and ends its connection, and takes nothi
   await closing
 })
 
+const neverAsked = () => Promise.reject(new Error('never asked'))
+
 test('a port that is taken is told with the variable to change', async () => {
-  const report = createReport({ log: createLogger('x', { level: 'silent' }), metrics: createMetrics('x') })
-  const second = createApp({
-    clients: () => clients,
-    keepNotification: () => Promise.reject(new Error('never asked')),
-    bodyLimitBytes,
-    report,
-    now: Date.now,
-  })
   const log = createLogger('x', { level: 'silent' })
-  await expect(openHttpServer(second, { host: '127.0.0.1', port: server.port, log })).rejects.toThrow(
-    /EADDRINUSE.*Set INGRESS_PORT/,
-  )
+  const report = createReport({ log, metrics: createMetrics('x'), gate, now: Date.now })
+  const second = createApp({ ...appOptions(), keepNotification: neverAsked, gate, report })
+  const taken = { host: '127.0.0.1', port: server.port, sharesPort: false, log }
+  await expect(openHttpServer(second, taken)).rejects.toThrow(/EADDRINUSE.*Set INGRESS_PORT/)
   await second.close()
 })
 

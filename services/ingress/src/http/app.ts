@@ -1,15 +1,19 @@
-import { httpLimits, maxConnections } from '@signalbox/runtime/http-limits'
+import type { ServerResponse } from 'node:http'
+import type { ResultCode } from '@signalbox/alipay/result'
+import type { ClientDirectory } from '@signalbox/key-ring/client-directory'
 import Fastify, {
-  type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifyServerOptions,
 } from 'fastify'
-import { createAnswers } from './answer.ts'
-import { type CheckedHead, checkHead } from '../notification/check-head.ts'
-import type { ClientDirectory } from '@signalbox/key-ring/client-directory'
+import { type AdmittedHead, type CheckedHead, checkHead } from '../notification/check-head.ts'
 import type { Kept, createKeepNotification } from '../notification/keep-notification.ts'
+import type { Gate } from '../overload/gate.ts'
 import type { Report } from '../report.ts'
+import { type Answer, createAnswers } from './answer.ts'
+import { continueWhenAdmitted } from './http-server.ts'
+import { type ReadBody, readBody } from './read-body.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,104 +21,174 @@ declare module 'fastify' {
     checkedHead: CheckedHead | null
     /** When its head had arrived, by the monotonic clock. */
     arrivedAtMs: number
+    /** Bytes of its body that the gate counts. */
+    heldBytes: number
   }
 }
 
-const noBody = Buffer.alloc(0)
+const noBody: ReadBody = { kind: 'body', bytes: Buffer.alloc(0) }
+/** Refusals for overload that close the connection: one in so many, so that the load can move elsewhere. */
+const closesOneIn = 10
 
 /**
  * The HTTP side: every request that can be parsed at all is answered 200 with a result, and signed where the
  * sender is known. `clients` is asked anew for every request, so that a new directory takes effect at once.
+ *
+ * @param connection how connections are served, as Fastify's options
  */
 export function createApp({
   clients,
   keepNotification,
+  gate,
+  connection,
   bodyLimitBytes,
+  publicPathPrefix,
+  trustedProxies,
   report,
   now,
 }: {
   clients: () => ClientDirectory
   keepNotification: ReturnType<typeof createKeepNotification>
+  gate: Gate
+  connection: FastifyServerOptions
   bodyLimitBytes: number
+  publicPathPrefix: string
+  trustedProxies: readonly string[]
   report: Report
   now: () => number
 }): FastifyInstance {
   const answerFor = createAnswers({ now })
   let stopping = false
+  let overloadRefusals = 0
   const app = Fastify({
+    ...connection,
     bodyLimit: bodyLimitBytes,
+    trustProxy: [...trustedProxies],
     // A router would decode and complete the path; here only the bytes that were signed decide.
     rewriteUrl: () => '/',
-    return503OnClosing: false,
-    ...httpLimits,
   })
-  app.server.maxConnections = maxConnections
-  // Node would refuse or cut off what is beyond by itself; their number is checked with the head.
-  app.server.maxHeadersCount = 0
-  // Node would refuse unknown expectations with 417 by itself.
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
 
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.decorateRequest('checkedHead', null)
   app.decorateRequest('arrivedAtMs', 0)
+  app.decorateRequest('heldBytes', 0)
   app.addHook('preClose', async () => {
     stopping = true
   })
 
-  app.addHook('onRequest', async (request, reply) => {
-    const { raw } = request
+  app.addHook('onRequest', (request, reply, done) => {
     request.arrivedAtMs = performance.now()
     const head = checkHead(
       {
         method: request.method,
-        target: request.originalUrl,
-        headers: raw.headers,
-        headerCount: raw.rawHeaders.length / 2,
+        target: publicPathPrefix + request.originalUrl,
+        headers: request.raw.headers,
+        rawHeaders: request.raw.rawHeaders,
+        httpVersion: request.raw.httpVersion,
       },
       { directory: clients(), bodyLimitBytes },
     )
     request.checkedHead = head
+    if (head.kind === 'refused') return answer(request, reply, head)
+    const refusal = gate.refusal({
+      clientId: head.addressee.client.clientId,
+      declaredBytes: head.declaredBytes,
+    })
+    if (refusal !== null) {
+      return answer(request, reply, { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: refusal })
+    }
+    continueWhenAdmitted(request.raw, reply.raw)
     // It has been judged, and Fastify shall not judge it by other rules.
-    delete raw.headers['content-type']
-    if (head.kind === 'admitted') return undefined
-    const { code, reason } = head
-    return answer(request, reply, { code, reason })
+    delete request.raw.headers['content-type']
+    return done()
   })
 
-  app.post<{ Body: Buffer | undefined }>('/', async (request, reply) => {
-    const { checkedHead, body = noBody } = request
-    if (checkedHead?.kind !== 'admitted') throw new Error('a refused head has been answered already')
-    return answer(request, reply, await keepNotification(checkedHead, body))
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (request, _payload, done) => {
+    const { clientId } = admitted(request).addressee.client
+    const hold = (bytes: number) => {
+      request.heldBytes += bytes
+      return gate.hold(clientId, bytes)
+    }
+    readBody(request.raw, { limitBytes: bodyLimitBytes, hold }, (read) => done(null, read))
   })
 
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    // Fastify would close the connection, and a sender in the middle of his body would never see the answer. So
-    // the rest is read and thrown away, for as long as the request timeout allows.
-    reply.removeHeader('connection')
-    return answer(request, reply, outcomeOfError(error))
+  app.post<{ Body: ReadBody | undefined }>('/', (request, reply) => {
+    const head = admitted(request)
+    const { body = noBody } = request
+    switch (body.kind) {
+      case 'body':
+        keepNotification(head, body.bytes).then(
+          (kept) => answer(request, reply, kept),
+          (error: unknown) => fail(request, reply, error),
+        )
+        break
+      case 'too_large':
+        answer(request, reply, { code: 'PARAM_ILLEGAL', reason: 'body_too_large' })
+        break
+      case 'no_room':
+        answer(request, reply, { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'bytes_limit' })
+        break
+      case 'cut_off':
+        answer(request, reply, { code: 'PARAM_ILLEGAL', reason: 'body_cut_off' })
+        break
+    }
   })
 
-  function outcomeOfError(error: FastifyError): Kept {
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-      return { code: 'PARAM_ILLEGAL', reason: 'body_too_large' }
-    if (error.statusCode === 400) return { code: 'PARAM_ILLEGAL', reason: 'body_cut_off' }
+  app.setErrorHandler((error, request, reply) => fail(request, reply, error))
+
+  function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
     report.failed(error)
-    return { code: 'UNKNOWN_EXCEPTION', reason: 'internal' }
+    answer(request, reply, { code: 'UNKNOWN_EXCEPTION', reason: 'internal' })
   }
 
-  async function answer(request: FastifyRequest, reply: FastifyReply, outcome: Kept): Promise<FastifyReply> {
+  function answer(request: FastifyRequest, reply: FastifyReply, outcome: Kept): void {
+    reply.hijack()
     const addressee = request.checkedHead?.addressee ?? null
-    const { headers, body } = await answerFor(outcome.code, addressee)
-    if (stopping) reply.header('connection', 'close')
+    const made = answerFor(outcome.code, { addressee, isVerified: outcome.notificationId !== undefined })
+    if (made instanceof Promise) {
+      made.then(
+        (late) => send(request, reply.raw, outcome, late),
+        (error: unknown) => {
+          report.failed(error)
+          reply.raw.destroy()
+        },
+      )
+    } else {
+      send(request, reply.raw, outcome, made)
+    }
+  }
+
+  function send(
+    request: FastifyRequest,
+    response: ServerResponse,
+    outcome: Kept,
+    { headers, body }: Answer,
+  ): void {
+    const clientId = request.checkedHead?.addressee?.client.clientId
+    response.writeHead(200, closes(outcome.code) ? [...headers, 'connection', 'close'] : headers)
+    response.end(body, 'latin1')
+    if (clientId !== undefined) gate.release(clientId, request.heldBytes)
     report.answered({
       ...outcome,
-      clientId: addressee?.client.clientId,
-      bytes: Buffer.isBuffer(request.body) ? request.body.length : 0,
+      clientId,
+      bytes: request.heldBytes,
       durationMs: performance.now() - request.arrivedAtMs,
+      remoteAddress: () => request.ip,
     })
-    return reply.code(200).headers(headers).send(body)
+  }
+
+  function closes(code: ResultCode): boolean {
+    if (stopping) return true
+    if (code !== 'REQUEST_TRAFFIC_EXCEED_LIMIT') return false
+    overloadRefusals += 1
+    return overloadRefusals % closesOneIn === 0
   }
 
   return app
+}
+
+function admitted(request: FastifyRequest): AdmittedHead {
+  const { checkedHead } = request
+  if (checkedHead?.kind !== 'admitted') throw new Error('a refused head has been answered already')
+  return checkedHead
 }

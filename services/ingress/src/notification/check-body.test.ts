@@ -29,6 +29,7 @@ function headWith(signature: Buffer): AdmittedHead {
     signatureHeader: '',
     signature,
     keys: client.verifyingKeys,
+    declaredBytes: 0,
     traceparent: null,
   }
 }

@@ -11,6 +11,12 @@ export type CheckedBody =
   /** Signed, but nothing can be done with it; kept for a person to look at. */
   | { kind: 'unusable'; keyVersion: string; recordKey: string; reason: 'not_json_object' | 'unroutable' }
 
+/**
+ * An id has 64 characters at most; the processor sets longer ones aside. Cut in the key alone, so that a body of
+ * nothing but an id does not become a record three times its size.
+ */
+const longestIdInKey = 256
+
 /** Checks the signature over the raw bytes first: nothing of an unsigned body is looked at. */
 export function checkBody(head: AdmittedHead, body: Buffer): CheckedBody {
   const { client, uri } = head.addressee
@@ -20,10 +26,11 @@ export function checkBody(head: AdmittedHead, body: Buffer): CheckedBody {
   const keyVersion = signer.version
   const routing = readRouting(body)
   if (routing.kind === 'routable') {
-    const { referenceMerchantId } = routing
+    const referenceMerchantId = routing.referenceMerchantId.slice(0, longestIdInKey)
     return { kind: 'routable', keyVersion, recordKey: merchantKey({ clientId, referenceMerchantId }) }
   }
-  const registrationRequestId = routing.kind === 'unattributed' ? routing.registrationRequestId : ''
+  const registrationRequestId =
+    routing.kind === 'unattributed' ? routing.registrationRequestId.slice(0, longestIdInKey) : ''
   const recordKey = unattributedKey({ clientId, registrationRequestId })
   return routing.kind === 'unattributed'
     ? { kind: 'routable', keyVersion, recordKey }

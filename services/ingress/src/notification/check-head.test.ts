@@ -7,8 +7,10 @@ const good: RequestHead = {
   method: 'POST',
   target: '/notify/registration',
   headers: { 'client-id': 'T_111222333', 'request-time': '2019-07-12T12:08:56.253+05:30', signature },
-  headerCount: 5,
+  rawHeaders: ['Host', 'a'],
+  httpVersion: '1.1',
 }
+const fullOf = (count: number) => ['Host', 'a', ...Array.from({ length: count - 1 }, () => ['X', 'y']).flat()]
 const withHeaders = (headers: RequestHead['headers']) => ({
   ...good,
   headers: { ...good.headers, ...headers },
@@ -25,6 +27,7 @@ test('a good head is admitted with what the body will be checked against', () =>
     signatureHeader: signature,
     signature: Buffer.alloc(256, 1),
     keys: [{ version: '1', isActive: true, key: alipay.publicKey }],
+    declaredBytes: 0,
     traceparent: null,
   })
 })
@@ -34,7 +37,8 @@ test.each([
   ['the second path of the client', { ...good, target: '/notify/second' }],
   ['the greatest body', withHeaders({ 'content-length': '1000' })],
   ['an empty Encrypt header', withHeaders({ encrypt: '' })],
-  ['64 headers', { ...good, headerCount: 64 }],
+  ['no Host in HTTP/1.0', { ...good, rawHeaders: [], httpVersion: '1.0' }],
+  ['64 headers', { ...good, rawHeaders: fullOf(64) }],
 ])('%s is admitted', (_, head) => {
   const checked = check(head)
   expect(checked.kind).toBe('admitted')
@@ -68,7 +72,9 @@ test.each([
     'content_encoding',
   ],
   ['too long a body', withHeaders({ 'content-length': '1001' }), 'PARAM_ILLEGAL', 'body_too_large'],
-  ['65 headers', { ...good, headerCount: 65 }, 'PARAM_ILLEGAL', 'too_many_headers'],
+  ['no Host', { ...good, rawHeaders: [] }, 'PARAM_ILLEGAL', 'host'],
+  ['two Hosts', { ...good, rawHeaders: ['Host', 'a', 'hOST', 'b'] }, 'PARAM_ILLEGAL', 'host'],
+  ['65 headers', { ...good, rawHeaders: fullOf(65) }, 'PARAM_ILLEGAL', 'too_many_headers'],
   ['an encrypted body', withHeaders({ encrypt: 'symmetricKey=abc' }), 'PARAM_ILLEGAL', 'encrypted'],
   ['no Request-Time', withHeaders({ 'request-time': undefined }), 'PARAM_ILLEGAL', 'request_time'],
   [
@@ -128,7 +134,7 @@ test('of several faults the first in the order of the checks is named', () => {
     ['media_type', {}, { 'content-type': 'text/plain' }],
     ['content_encoding', {}, { 'content-encoding': 'gzip' }],
     ['body_too_large', {}, { 'content-length': '1001' }],
-    ['too_many_headers', { headerCount: 65 }, {}],
+    ['too_many_headers', { rawHeaders: fullOf(65) }, {}],
     ['encrypted', {}, { encrypt: 'x' }],
     ['request_time', {}, { 'request-time': 'now' }],
     ['unknown_client', {}, { 'client-id': 'T_3' }],

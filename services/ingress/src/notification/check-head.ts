@@ -2,7 +2,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { parseRequestTime } from '@signalbox/alipay/request-time'
 import type { ResultCode } from '@signalbox/alipay/result'
 import { parseSignatureHeader } from '@signalbox/alipay/signature'
-import { candidateKeys, type Client, type ClientDirectory, type VersionedKey } from '@signalbox/key-ring/client-directory'
+import {
+  candidateKeys,
+  type Client,
+  type ClientDirectory,
+  type VersionedKey,
+} from '@signalbox/key-ring/client-directory'
 import { isPlainEncoding, isReadableMediaType } from './media-type.ts'
 
 /** What a request says before its body. */
@@ -11,7 +16,9 @@ export type RequestHead = {
   /** The raw request target: never decoded, folded or completed, because it is what was signed. */
   target: string
   headers: IncomingHttpHeaders
-  headerCount: number
+  /** Names and values in turn, as they came. */
+  rawHeaders: readonly string[]
+  httpVersion: string
 }
 
 export type HeadRefusal =
@@ -21,6 +28,7 @@ export type HeadRefusal =
   | 'content_encoding'
   | 'body_too_large'
   | 'too_many_headers'
+  | 'host'
   | 'encrypted'
   | 'request_time'
   | 'unknown_client'
@@ -42,6 +50,8 @@ export type AdmittedHead = {
   signature: Buffer
   /** The keys that may have made it, likeliest first; at least one. */
   keys: readonly VersionedKey[]
+  /** What Content-Length says; 0 of a chunked body, whose size nobody knows. */
+  declaredBytes: number
   traceparent: string | null
 }
 
@@ -69,10 +79,11 @@ export function checkHead(
   if (!isPlainEncoding(headers['content-encoding'])) {
     return refused('MEDIA_TYPE_NOT_ACCEPTABLE', 'content_encoding')
   }
-  if (Number(headers['content-length'] ?? 0) > bodyLimitBytes)
-    return refused('PARAM_ILLEGAL', 'body_too_large')
+  const declaredBytes = Number(headers['content-length'] ?? 0)
+  if (declaredBytes > bodyLimitBytes) return refused('PARAM_ILLEGAL', 'body_too_large')
 
-  if (head.headerCount > maxHeaders) return refused('PARAM_ILLEGAL', 'too_many_headers')
+  if (head.rawHeaders.length > 2 * maxHeaders) return refused('PARAM_ILLEGAL', 'too_many_headers')
+  if (!namesOneHost(head)) return refused('PARAM_ILLEGAL', 'host')
   if (headerText(headers, 'encrypt')) return refused('PARAM_ILLEGAL', 'encrypted')
   const requestTime = headerText(headers, 'request-time') ?? ''
   const requestTimeMs = parseRequestTime(requestTime)
@@ -95,8 +106,19 @@ export function checkHead(
     signatureHeader,
     signature: signature.signature,
     keys,
+    declaredBytes,
     traceparent: wellFormedTraceparent(headerText(headers, 'traceparent')),
   }
+}
+
+/** HTTP/1.1 asks for exactly one Host, and Node would take the first of two; HTTP/1.0 knows none. */
+function namesOneHost({ rawHeaders, httpVersion }: RequestHead): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
 }
 
 function pathOf(target: string): string {

@@ -31,11 +31,20 @@ async function admitted(signed: Buffer): Promise<AdmittedHead> {
     signatureHeader: formatSignatureHeader({ keyVersion: '1', signature }),
     signature,
     keys: client.verifyingKeys,
+    declaredBytes: 0,
     traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
   }
 }
 
-function keeperOver(result: AppendResult) {
+function keeperOver(
+  result: AppendResult,
+  {
+    maxRequestAgeMs = null,
+    ageMs = 0,
+    hasRoom = true,
+  }: { maxRequestAgeMs?: number | null; ageMs?: number; hasRoom?: boolean } = {},
+) {
+  const waits: string[] = []
   const appended: { record: LogRecord; deadlineMs: number }[] = []
   const keep = createKeepNotification({
     notifications: {
@@ -44,11 +53,20 @@ function keeperOver(result: AppendResult) {
         return Promise.resolve(result)
       },
     },
+    gate: {
+      enter(clientId) {
+        waits.push(`enter ${clientId}`)
+        return hasRoom
+      },
+      leave: (clientId) => void waits.push(`leave ${clientId}`),
+    },
     partitions: 12,
     ackDeadlineMs: 1_234,
+    maxRequestAgeMs,
     createId: randomUUIDv7,
+    now: () => Number(time) + ageMs,
   })
-  return { keep, appended }
+  return { keep, appended, waits }
 }
 
 test('a notification is appended byte for byte, with headers that verify it again', async () => {
@@ -129,3 +147,39 @@ function headersOf({ headers = {} }: LogRecord): RawHeaders {
   assert(parsed !== null, 'the headers are those of a raw record')
   return parsed
 }
+
+test('over the age limit it is refused and kept in quarantine; at the limit, or ahead of time, it is taken', async () => {
+  const keepAt = async (ageMs: number) => {
+    const { keep, appended } = keeperOver({ kind: 'stored', offset: '5' }, { maxRequestAgeMs: 60_000, ageMs })
+    const { code, reason } = await keep(await admitted(body), body)
+    return { code, reason, topic: theOnly(appended).record.topic }
+  }
+  const taken = { code: 'SUCCESS', topic: 'registration.raw.v1' }
+  expect(await keepAt(60_000)).toEqual(taken)
+  expect(await keepAt(-3_600_000)).toEqual(taken)
+  expect(await keepAt(60_001)).toEqual({
+    code: 'ACCESS_DENIED',
+    reason: 'over_age',
+    topic: 'registration.quarantine.v1',
+  })
+})
+
+test('it waits as one of its client, and is refused without a place', async () => {
+  const taken = keeperOver({ kind: 'unconfirmed', reason: 'deadline' })
+  await taken.keep(await admitted(body), body)
+  expect(taken.waits).toEqual(['enter T_111222333', 'leave T_111222333'])
+  const refused = keeperOver({ kind: 'stored', offset: '5' }, { hasRoom: false })
+  expect(await refused.keep(await admitted(body), body)).toMatchObject({
+    code: 'REQUEST_TRAFFIC_EXCEED_LIMIT',
+    reason: 'waiting_limit',
+  })
+  expect(refused.appended).toEqual([])
+  expect(refused.waits).toEqual(['enter T_111222333'])
+})
+
+test('an id of nothing but escapes does not make the key larger than the body', async () => {
+  const long = Buffer.from(JSON.stringify({ referenceMerchantId: '\u4e2d'.repeat(100_000) }))
+  const { keep, appended } = keeperOver({ kind: 'stored', offset: '5' })
+  await keep(await admitted(long), long)
+  expect(theOnly(appended).record.key.length).toBeLessThan(3_000)
+})

@@ -5,6 +5,7 @@ import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
 import type { AppendResult, LogRecord } from '@signalbox/kafka/producer'
 import { type CheckedBody, checkBody } from './check-body.ts'
+import type { Gate } from '../overload/gate.ts'
 import type { AdmittedHead } from './check-head.ts'
 
 /** The log that notifications are kept in; answers within the deadline and never rejects. */
@@ -21,6 +22,8 @@ export type Kept = {
 }
 
 type SignedBody = Exclude<CheckedBody, { kind: 'forged' }>
+/** What the quarantine says of a notification that is kept, but not for the processor. */
+type SetAside = { reason: 'not_json_object' | 'unroutable' | 'over_age' }
 
 /**
  * Keeps a notification whose head was admitted: SUCCESS means that the broker has confirmed its exact bytes in
@@ -28,45 +31,71 @@ type SignedBody = Exclude<CheckedBody, { kind: 'forged' }>
  */
 export const createKeepNotification = ({
   notifications,
+  gate,
   partitions,
   ackDeadlineMs,
+  maxRequestAgeMs,
   createId,
+  now,
 }: {
   notifications: NotificationLog
+  gate: Pick<Gate, 'enter' | 'leave'>
   partitions: number
   ackDeadlineMs: number
+  /** Older ones are refused; null: none is too old. */
+  maxRequestAgeMs: number | null
   /** A new UUIDv7. */
   createId: () => string
+  now: () => number
 }) =>
   async function keepNotification(head: AdmittedHead, body: Buffer): Promise<Kept> {
     const checked = checkBody(head, body)
     if (checked.kind === 'forged') return { code: 'INVALID_SIGNATURE', reason: 'signature' }
+    const { clientId } = head.addressee.client
     const notificationId = createId()
+    if (!gate.enter(clientId)) {
+      return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'waiting_limit', notificationId }
+    }
+    const isOverAge = maxRequestAgeMs !== null && now() - head.requestTimeMs > maxRequestAgeMs
+    const setAside = setAsideFor(checked, isOverAge)
     const partition = partitionOf(checked.recordKey, partitions)
-    const record = recordOf({ head, body, checked, notificationId, partition })
+    const record = recordOf({ head, body, checked, setAside, notificationId, partition })
+    const since = performance.now()
     const result = await notifications.append(record, { deadlineMs: ackDeadlineMs })
-    return { notificationId, partition, ...outcomeOf(result, checked) }
+    gate.leave(clientId, performance.now() - since)
+    return { notificationId, partition, ...outcomeOf(result, setAside) }
   }
 
-function outcomeOf(result: AppendResult, checked: SignedBody): Pick<Kept, 'code' | 'reason'> {
+function setAsideFor(checked: SignedBody, isOverAge: boolean): SetAside | null {
+  if (checked.kind === 'unusable') return { reason: checked.reason }
+  return isOverAge ? { reason: 'over_age' } : null
+}
+
+function outcomeOf(result: AppendResult, setAside: SetAside | null): Pick<Kept, 'code' | 'reason'> {
   if (result.kind !== 'stored') {
     // Too large for the topic is our fault, not the sender's: the body limit is meant to be below the topic's.
     const code = result.reason === 'queue_full' ? 'REQUEST_TRAFFIC_EXCEED_LIMIT' : 'UNKNOWN_EXCEPTION'
     return { code, reason: result.reason }
   }
-  return checked.kind === 'routable' ? { code: 'SUCCESS' } : { code: 'PARAM_ILLEGAL', reason: checked.reason }
+  if (setAside === null) return { code: 'SUCCESS' }
+  return {
+    code: setAside.reason === 'over_age' ? 'ACCESS_DENIED' : 'PARAM_ILLEGAL',
+    reason: setAside.reason,
+  }
 }
 
 function recordOf({
   head,
   body,
   checked,
+  setAside,
   notificationId,
   partition,
 }: {
   head: AdmittedHead
   body: Buffer
   checked: SignedBody
+  setAside: SetAside | null
   notificationId: string
   partition: number
 }): LogRecord {
@@ -85,8 +114,8 @@ function recordOf({
     traceparent: head.traceparent,
   })
   const record = { partition, key: checked.recordKey, value: body }
-  if (checked.kind === 'routable') return { ...record, topic: topics.raw.name, headers }
-  const note = { origin: null, reason: checked.reason, where: '' }
+  if (setAside === null) return { ...record, topic: topics.raw.name, headers }
+  const note = { origin: null, reason: setAside.reason, where: '' }
   return {
     ...record,
     topic: topics.quarantine.name,
