@@ -1,12 +1,13 @@
 import { topics } from '@signalbox/contracts/topics'
 import { kafkaConfig, kafkaEnv } from '@signalbox/kafka/config'
 import { type Environment, milliseconds, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
+import { StartProblem } from '@signalbox/runtime/start-problem'
 import { z } from 'zod'
 
 /** A record is the body and at most 16 KiB of request headers; it must fit into the topic. */
 const roomForHeadersBytes = 64 * 1024
 /** The sender retries for 24 h 22 min; a younger limit on age may refuse his last attempts. */
-export const retryScheduleMs = (24 * 60 + 22) * 60_000
+const retryScheduleMs = (24 * 60 + 22) * 60_000
 
 const count = (limits: { standard: number; min: number; max: number }) =>
   z.coerce.number().int().min(limits.min).max(limits.max).default(limits.standard)
@@ -46,7 +47,7 @@ export const ingressEnv = z.object({
   PUBLIC_PATH_PREFIX: z
     .string()
     .regex(/^(?:\/[^/?#\s]+)*$/, 'a prefix starts with / and does not end with it')
-    .default('')
+    .optional()
     .describe(
       'what a proxy in front takes off the path before it passes requests on; put back before signatures are verified',
     ),
@@ -93,7 +94,22 @@ export const ingressEnv = z.object({
 /** @throws StartProblem, or an Error that names the variable */
 export function readConfig(env: Environment) {
   const given = parseEnvironment('ingress', ingressEnv, env)
+  const maxBytes = given.MAX_BYTES_IN_FLIGHT ?? 16 * given.BODY_LIMIT_BYTES
+  if (maxBytes < given.BODY_LIMIT_BYTES) {
+    throw new StartProblem(
+      `MAX_BYTES_IN_FLIGHT is ${maxBytes}, but one body may have ${given.BODY_LIMIT_BYTES} bytes (BODY_LIMIT_BYTES) ` +
+        'and would never be taken. Raise the first or lower the second.',
+    )
+  }
+  const maxRequestAgeMs = given.MAX_REQUEST_AGE_MS ?? null
   return {
+    warnings:
+      maxRequestAgeMs !== null && maxRequestAgeMs < retryScheduleMs
+        ? [
+            `MAX_REQUEST_AGE_MS is ${maxRequestAgeMs}: a sender who repeats his Request-Time is refused for good ` +
+              `before his retries end, after ${retryScheduleMs} ms`,
+          ]
+        : [],
     logLevel: given.LOG_LEVEL,
     ops: { host: given.LISTEN_HOST, port: given.OPS_PORT },
     http: {
@@ -113,17 +129,13 @@ export function readConfig(env: Environment) {
     },
     requests: {
       bodyLimitBytes: given.BODY_LIMIT_BYTES,
-      publicPathPrefix: given.PUBLIC_PATH_PREFIX,
+      publicPathPrefix: given.PUBLIC_PATH_PREFIX ?? '',
       trustedProxies: given.TRUSTED_PROXIES ?? [],
     },
-    gate: {
-      maxWaiting: given.MAX_WAITING,
-      maxBytes: given.MAX_BYTES_IN_FLIGHT ?? 16 * given.BODY_LIMIT_BYTES,
-    },
-    acknowledging: {
-      ackDeadlineMs: given.ACK_DEADLINE_MS,
-      maxRequestAgeMs: given.MAX_REQUEST_AGE_MS ?? null,
-    },
+    gate: { maxWaiting: given.MAX_WAITING, maxBytes },
+    // The gate refuses first; these only bound what it let through.
+    queue: { maxQueuedRecords: 4 * given.MAX_WAITING, maxQueuedBytes: 2 * maxBytes },
+    acknowledging: { ackDeadlineMs: given.ACK_DEADLINE_MS, maxRequestAgeMs },
     kafka: kafkaConfig(given),
     clientsFile: given.CLIENTS_FILE,
   }

@@ -20,11 +20,16 @@ const stop = stopSignal({ service: 'ingress', deadlineMs: 10_000 })
 const config = readConfig(process.env)
 const log = createLogger('ingress', { level: config.logLevel })
 const metrics = createMetrics('ingress')
+for (const warning of config.warnings) log.warn({ warning }, 'ingress.configured')
 await using clients = openClientRing({ file: config.clientsFile, log, metrics })
 const certificate = await openCertificate(config.http.tls, { log })
 
 await ensureTopics(config.kafka, [topics.raw, topics.quarantine], { log })
-await using producer = await openProducer(config.kafka, { clientId: 'signalbox-ingress', log })
+await using producer = await openProducer(config.kafka, {
+  clientId: 'signalbox-ingress',
+  log,
+  ...config.queue,
+})
 using gate = openGate(config.gate, producer.oldestWaitMs)
 const report = createReport({ log, metrics, gate, now: Date.now })
 await using ops = await openOpsServer({

@@ -10,11 +10,8 @@ const slackMs = 2_500
 const limits = { ...generousLimits, headersTimeoutMs: 500, requestTimeoutMs: 1_500, keepAliveTimeoutMs: 500 }
 const good = 'POST /good HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}'
 
-async function openServer(changes: Partial<typeof limits> = {}) {
-  const server = await openTestServer({ limits: { ...limits, ...changes } })
-  onTestFinished(() => server[Symbol.asyncDispose]())
-  return server
-}
+const openServer = (changes: Partial<typeof limits> = {}) =>
+  openTestServer({ limits: { ...limits, ...changes } })
 
 /** Sends one byte more every so often, until the server ends the connection. */
 function drip(socket: Socket, text: string): void {
@@ -32,7 +29,7 @@ async function endOf(socket: Socket) {
 
 describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   test('a head that comes too slowly is cut off with U', async ({ expect }) => {
-    const server = await openServer()
+    await using server = await openServer()
     const sockets = await Promise.all(Array.from({ length: 50 }, () => dial(server.port)))
     const ends = sockets.map((socket) => {
       socket.write('POST /slow HTTP/1.1\r\nhost: a\r\nx: ')
@@ -50,7 +47,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   })
 
   test('a body that comes too slowly is cut off with U, and never handed on', async ({ expect }) => {
-    const server = await openServer()
+    await using server = await openServer()
     const socket = await dial(server.port)
     socket.write('POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n')
     drip(socket, 'x')
@@ -62,7 +59,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   })
 
   test('a slow body that nobody wants is not answered twice', async ({ expect }) => {
-    const server = await openServer()
+    await using server = await openServer()
     const socket = await dial(server.port)
     socket.write('POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n')
     drip(socket, 'x')
@@ -72,7 +69,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   })
 
   test('a slow head behind a slow answer waits for it', async ({ expect }) => {
-    const server = await openServer()
+    await using server = await openServer()
     const socket = await dial(server.port)
     socket.write(`${good.replace('/good', '/held')}POST /slow HTTP/1.1\r\n`)
     await vi.waitFor(() => expect(server.causes).toEqual(['timeout']), { timeout: 5_000 })
@@ -81,7 +78,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   })
 
   test('an idle connection is closed, and a silent one, without a word', async ({ expect }) => {
-    const server = await openServer()
+    await using server = await openServer()
     const silent = endOf(await dial(server.port))
     const used = await dial(server.port)
     used.write(good)
@@ -96,7 +93,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
 })
 
 test('2,000 idle connections hinder nobody', { timeout: 30_000 }, async () => {
-  const server = await openServer({ headersTimeoutMs: 20_000, requestTimeoutMs: 20_000 })
+  await using server = await openServer({ headersTimeoutMs: 20_000, requestTimeoutMs: 20_000 })
   const idle: Socket[] = []
   onTestFinished(() => idle.forEach((socket) => socket.destroy()))
   for (let wave = 0; wave < 20; wave += 1) {
@@ -112,7 +109,7 @@ test('2,000 idle connections hinder nobody', { timeout: 30_000 }, async () => {
 })
 
 test('connections beyond the cap are refused, and the others go on', async () => {
-  const server = await openServer({
+  await using server = await openServer({
     maxConnections: 20,
     headersTimeoutMs: 20_000,
     requestTimeoutMs: 20_000,

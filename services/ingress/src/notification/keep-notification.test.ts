@@ -148,12 +148,13 @@ function headersOf({ headers = {} }: LogRecord): RawHeaders {
   return parsed
 }
 
+async function keepAt(ageMs: number) {
+  const { keep, appended } = keeperOver({ kind: 'stored', offset: '5' }, { maxRequestAgeMs: 60_000, ageMs })
+  const { code, reason } = await keep(await admitted(body), body)
+  return { code, reason, topic: theOnly(appended).record.topic }
+}
+
 test('over the age limit it is refused and kept in quarantine; at the limit, or ahead of time, it is taken', async () => {
-  const keepAt = async (ageMs: number) => {
-    const { keep, appended } = keeperOver({ kind: 'stored', offset: '5' }, { maxRequestAgeMs: 60_000, ageMs })
-    const { code, reason } = await keep(await admitted(body), body)
-    return { code, reason, topic: theOnly(appended).record.topic }
-  }
   const taken = { code: 'SUCCESS', topic: 'registration.raw.v1' }
   expect(await keepAt(60_000)).toEqual(taken)
   expect(await keepAt(-3_600_000)).toEqual(taken)
