@@ -72,8 +72,15 @@ export function parseSignatureHeader(header: string): SignatureHeader | null {
 
 /** Buffer.from(…, 'base64') skips what it does not know, so the alphabet is checked first. */
 function decodeSignature(text: string): Buffer | null {
-  const plain = text.includes('%')
-    ? text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    : text
+  const plain = text.includes('%') ? percentDecoded(text) : text
   return plain.length % 4 === 0 && base64.test(plain) ? Buffer.from(plain, 'base64') : null
+}
+
+/** A "+" stays one, as it must; a bad escape stays and is no base64. */
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

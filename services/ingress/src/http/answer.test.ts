@@ -7,7 +7,7 @@ import { type Answer, createAnswers, type Recipient } from './answer.ts'
 const startMs = Date.UTC(2019, 3, 4, 8, 38, 56, 789)
 const now = () => startMs
 const uri = '/notify/registration?a=1'
-const recipient: Recipient = { addressee: { client, uri }, isVerified: true }
+const recipient: Recipient = { client, uri, isVerified: true }
 
 const received = ({ headers, body }: Answer) => ({
   headers: Object.fromEntries(
@@ -40,8 +40,8 @@ test('the signature is bound to the uri and to the body', async () => {
   expect(isSigned({ ...success, body: refusal.body })).toBe(false)
 })
 
-test('an answer to a stranger carries neither a client id nor a signature', async () => {
-  const answer = await createAnswers({ now })('INVALID_CLIENT', { addressee: null, isVerified: false })
+test('an answer to a stranger carries neither a client id nor a signature', () => {
+  const answer = createAnswers({ now })('INVALID_CLIENT', null)
   expect(Object.keys(received(answer).headers)).toEqual(['content-type', 'content-length', 'response-time'])
 })
 
@@ -62,7 +62,7 @@ test('a new key of ours signs at once, within the same second', async () => {
   await answers('SUCCESS', recipient)
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const rotated = { ...client, signingKey: { version: '8', key: privateKey } }
-  const answer = await answers('SUCCESS', { addressee: { client: rotated, uri }, isVerified: true })
+  const answer = await answers('SUCCESS', { client: rotated, uri, isVerified: true })
   expect(verifyAnswer(received(answer), { publicKey, uri })).toBe(true)
 })
 
@@ -70,8 +70,8 @@ test('who is not verified can have 200 texts signed a second, and nobody else go
   const answers = createAnswers({ now })
   const refusals = await Promise.all(
     Array.from({ length: 300 }, async (_, n) => {
-      const addressee = { client, uri: `/notify/registration?n=${n}` }
-      return answers('INVALID_SIGNATURE', { addressee, isVerified: false })
+      const inventedUri = `/notify/registration?n=${n}`
+      return answers('INVALID_SIGNATURE', { client, uri: inventedUri, isVerified: false })
     }),
   )
   const signed = refusals.filter((answer) => answer.headers.includes('signature'))
@@ -82,7 +82,7 @@ test('who is not verified can have 200 texts signed a second, and nobody else go
 test('a signature that cannot be made is an error for each who waits, and is tried again', async () => {
   const answers = createAnswers({ now })
   const broken = { ...client, signingKey: { version: '8', key: own.publicKey } }
-  const ask = async () => answers('SUCCESS', { addressee: { client: broken, uri }, isVerified: true })
+  const ask = async () => answers('SUCCESS', { client: broken, uri, isVerified: true })
   await expect(ask()).rejects.toThrow()
   await expect(ask()).rejects.toThrow()
 })

@@ -10,8 +10,8 @@ import type { Addressee } from '../notification/check-head.ts'
  */
 export type Answer = { headers: string[]; body: string }
 
-/** Whom an answer is for, and whether his signature held. */
-export type Recipient = { addressee: Addressee | null; isVerified: boolean }
+/** Whom a signed answer is for, and whether his signature held. */
+export type Recipient = Addressee & { isVerified: boolean }
 
 /**
  * Signatures of refusals that are made in a second at most. Whoever knows a client id can ask for another text with
@@ -52,14 +52,8 @@ export function createAnswers({ now }: { now: () => number }) {
     return answer
   }
 
-  /** The answer with this code. @throws (as a rejection) when it cannot be signed */
-  return function answerFor(
-    code: ResultCode,
-    { addressee, isVerified }: Recipient,
-  ): Answer | Promise<Answer> {
-    keepTime()
-    if (addressee === null) return unsignedAnswer(code)
-    const { client, uri } = addressee
+  function signedAnswer(code: ResultCode, recipient: Recipient): Answer | Promise<Answer> {
+    const { client, uri, isVerified } = recipient
     const ofClient = signed.get(client) ?? new Map<string, Answer | Promise<Answer>>()
     signed.set(client, ofClient)
     const key = `${code} ${uri}`
@@ -69,7 +63,7 @@ export function createAnswers({ now }: { now: () => number }) {
       if (refusalsSigned >= refusalSignaturesPerSecond) return unsignedAnswer(code)
       refusalsSigned += 1
     }
-    const signing = sign(code, addressee, responseTime)
+    const signing = sign(code, recipient, responseTime)
     ofClient.set(key, signing)
     signing.then(
       (answer) => ofClient.set(key, answer),
@@ -77,6 +71,16 @@ export function createAnswers({ now }: { now: () => number }) {
     )
     return signing
   }
+
+  function answerFor(code: ResultCode, recipient: null): Answer
+  function answerFor(code: ResultCode, recipient: Recipient | null): Answer | Promise<Answer>
+  /** The answer with this code, unsigned for null. @throws (as a rejection) when it cannot be signed */
+  function answerFor(code: ResultCode, recipient: Recipient | null): Answer | Promise<Answer> {
+    keepTime()
+    return recipient === null ? unsignedAnswer(code) : signedAnswer(code, recipient)
+  }
+
+  return answerFor
 }
 
 async function sign(code: ResultCode, { client, uri }: Addressee, responseTime: string): Promise<Answer> {

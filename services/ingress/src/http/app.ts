@@ -144,13 +144,15 @@ export function createApp({
   function answer(request: FastifyRequest, reply: FastifyReply, outcome: Kept): void {
     reply.hijack()
     const addressee = request.checkedHead?.addressee ?? null
-    const made = answerFor(outcome.code, { addressee, isVerified: outcome.notificationId !== undefined })
+    const isVerified = outcome.notificationId !== undefined
+    const made = answerFor(outcome.code, addressee === null ? null : { ...addressee, isVerified })
     if (made instanceof Promise) {
       made.then(
         (late) => send(request, reply.raw, outcome, late),
         (error: unknown) => {
           report.failed(error)
-          reply.raw.destroy()
+          const unsigned = answerFor('UNKNOWN_EXCEPTION', null)
+          send(request, reply.raw, { code: 'UNKNOWN_EXCEPTION', reason: 'unsigned' }, unsigned)
         },
       )
     } else {

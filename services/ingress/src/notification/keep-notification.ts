@@ -53,13 +53,13 @@ export const createKeepNotification = ({
     if (checked.kind === 'forged') return { code: 'INVALID_SIGNATURE', reason: 'signature' }
     const { clientId } = head.addressee.client
     const notificationId = createId()
-    if (!gate.enter(clientId)) {
-      return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'waiting_limit', notificationId }
-    }
     const isOverAge = maxRequestAgeMs !== null && now() - head.requestTimeMs > maxRequestAgeMs
     const setAside = setAsideFor(checked, isOverAge)
     const partition = partitionOf(checked.recordKey, partitions)
     const record = recordOf({ head, body, checked, setAside, notificationId, partition })
+    if (!gate.enter(clientId)) {
+      return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'waiting_limit', notificationId }
+    }
     const since = performance.now()
     const result = await notifications.append(record, { deadlineMs: ackDeadlineMs })
     gate.leave(clientId, performance.now() - since)
