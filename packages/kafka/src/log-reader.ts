@@ -24,9 +24,54 @@ export async function readTopic(
   topic: string,
   { deadlineMs = 30_000, log = silentLog }: { deadlineMs?: number; log?: KafkaLog } = {},
 ): Promise<ConsumedRecord[]> {
-  const giveUpAt = Date.now() + deadlineMs
-  const ends = await readEnds(config, topic, { giveUpAt, log })
-  if (ends.size === 0) return []
+  const late = new AbortController()
+  const timer = setTimeout(
+    () => late.abort(new Error(`reading ${topic} to its end took longer than ${deadlineMs} ms`)),
+    deadlineMs,
+  )
+  const records: ConsumedRecord[] = []
+  try {
+    await scanTopic(config, topic, {
+      visit: (some) => {
+        for (const record of some) records.push(record)
+      },
+      stop: late.signal,
+      log,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+  return records.toSorted((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
+}
+
+/** How far a scan is: records visited, and about how many there are (markers and gaps of the log count too). */
+export type ScanProgress = { visited: number; total: number }
+
+/**
+ * Reads a topic from its start to the end that it has now and hands every record to `visit` once, some of a
+ * partition at a time and in its order; nothing is fetched while it works, so what is held is one fetch, about 10 MiB.
+ * A visit may take 20 s at most, else Kafka takes this reader for dead. Leaves no consumer group behind.
+ *
+ * @throws KafkaUnreachable; what `visit` throws; the reason of `stop`; an Error when the topic does not exist or
+ * nothing comes for `stallDeadlineMs` (30 s)
+ */
+export async function scanTopic(
+  config: KafkaConfig,
+  topic: string,
+  {
+    visit,
+    stop,
+    stallDeadlineMs = 30_000,
+    log = silentLog,
+  }: {
+    visit: (records: readonly ConsumedRecord[], progress: ScanProgress) => void | Promise<void>
+    stop?: AbortSignal
+    stallDeadlineMs?: number
+    log?: KafkaLog
+  },
+): Promise<void> {
+  const { ends, total } = await readEnds(config, topic, { giveUpAt: Date.now() + stallDeadlineMs, log })
+  if (ends.size === 0) return
 
   const groupId = `${clientId}-${randomUUID()}`
   const client = createClient(config, { clientId, log, requestTimeoutMs: 10_000, connectRetries: 10 })
@@ -36,59 +81,81 @@ export async function readTopic(
     maxBytesPerPartition: 4 * 1024 * 1024,
     allowAutoTopicCreation: false,
   })
-  const records: ConsumedRecord[] = []
+  let visited = 0
   const next = new Map<number, bigint>()
   const unread = new Set(ends.keys())
-  const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
+  const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>()
+  // It may fail before anybody waits for it.
+  finished.catch(() => undefined)
+  const stalled = () => fail(new Error(`${topic}: nothing came for ${stallDeadlineMs} ms`))
+  let watch: NodeJS.Timeout | undefined
+  const stopped = () => fail(stop?.reason)
   // This event comes for batches of control records too, which the handler never sees.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
     const end = ends.get(partition)
     if (end !== undefined && BigInt(lastOffset) + 1n >= end) unread.delete(partition)
-    if (unread.size === 0) finish()
+    clearTimeout(watch)
+    if (unread.size === 0) return finish()
+    watch = setTimeout(stalled, stallDeadlineMs)
   })
 
   await connect(config, client, consumer)
   try {
+    watch = setTimeout(stalled, stallDeadlineMs)
+    stop?.addEventListener('abort', stopped, { once: true })
+    if (stop?.aborted) stopped()
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
     await consumer.run({
       autoCommit: false,
       eachBatch: async (payload) => {
         const { partition, messages } = payload.batch
         const end = ends.get(partition) ?? 0n
-        for (const message of messages) {
-          const record = toConsumedRecord(topic, partition, message)
-          // Whenever kafkajs joins the group again, it starts from the beginning.
-          if (record.offset < (next.get(partition) ?? 0n) || record.offset >= end) continue
-          records.push(record)
-          next.set(partition, record.offset + 1n)
-        }
+        // Whenever kafkajs joins the group again, it starts from the beginning.
+        const start = next.get(partition) ?? 0n
+        const records = messages
+          .map((message) => toConsumedRecord(topic, partition, message))
+          .filter(({ offset }) => offset >= start && offset < end)
         const last = messages.at(-1)
+        if (records.length > 0) {
+          visited += records.length
+          // kafkajs would repeat a batch whose handler throws.
+          await visitAll(records, { visited, total }).catch(fail)
+          if (last !== undefined) next.set(partition, BigInt(last.offset) + 1n)
+        }
         if (last !== undefined) payload.resolveOffset(last.offset)
       },
     })
-    await within(giveUpAt - Date.now(), `reading ${topic} to its end`, finished)
+    await finished
   } finally {
+    clearTimeout(watch)
+    stop?.removeEventListener('abort', stopped)
     await within(closeDeadlineMs, 'leaving', consumer.disconnect()).catch(() => undefined)
     client.end()
     await withAdmin(config, { clientId, log }, (admin) => admin.deleteGroups([groupId])).catch(
       () => undefined,
     )
   }
-  return records.toSorted((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
+
+  async function visitAll(records: readonly ConsumedRecord[], progress: ScanProgress): Promise<void> {
+    await visit(records, progress)
+  }
 }
 
-/** Where the partitions that hold anything end; asked again while leaders move. */
+/** Where the partitions that hold anything end, and how much they hold; asked again while leaders move. */
 async function readEnds(
   config: KafkaConfig,
   topic: string,
   { giveUpAt, log }: { giveUpAt: number; log: KafkaLog },
-): Promise<Map<number, bigint>> {
+): Promise<{ ends: Map<number, bigint>; total: number }> {
   for (;;) {
     try {
       return await withAdmin(config, { clientId, log }, async (admin) => {
         const offsets = await admin.fetchTopicOffsets(topic)
         const filled = offsets.filter(({ low, high }) => low !== high)
-        return new Map(filled.map(({ partition, high }) => [partition, BigInt(high)]))
+        return {
+          ends: new Map(filled.map(({ partition, high }) => [partition, BigInt(high)])),
+          total: filled.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0),
+        }
       })
     } catch (cause) {
       if (!isPassing(cause) || Date.now() + retryPauseMs > giveUpAt) {

@@ -1,13 +1,14 @@
 import kafkajs from 'kafkajs'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { withAdmin } from './client.ts'
 import { silentLog } from './kafka-log.ts'
 import { clientId, config, freshName, freshTopic, numbered, writeNumbers } from './kafka.fixture.ts'
-import { readTopic } from './log-reader.ts'
+import { readTopic, scanTopic } from './log-reader.ts'
 import { openProducer } from './producer.ts'
 import { clusterId, ensureTopics, type TopicSpec } from './topics.ts'
 
 const log = silentLog
+const hanging = () => new Promise<void>(() => {})
 const spec = (name: string): TopicSpec => ({ name, cleanup: 'delete' })
 
 test('missing topics are created as specified and can be written to at once', async () => {
@@ -99,4 +100,78 @@ test('reading a topic leaves no consumer group behind', async () => {
   expect(await readTopic(config, topic)).toHaveLength(1)
   const { groups } = await withAdmin(config, { clientId, log }, (admin) => admin.listGroups())
   expect(groups.filter(({ groupId }) => groupId.startsWith('signalbox-log-reader'))).toEqual([])
+})
+
+describe('a scan', () => {
+  test('visits every record once, each partition in its order, and tells how far it is', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 4_000)
+    const visits: { partition: number; numbers: number[]; visited: number; total: number }[] = []
+    await scanTopic(config, topic, {
+      visit: async (records, progress) => {
+        const partition = records[0]?.partition ?? -1
+        visits.push({ partition, numbers: records.map(({ value }) => Number(value)), ...progress })
+      },
+    })
+    for (const partition of [0, 1, 2, 3]) {
+      const numbers = visits
+        .filter((visit) => visit.partition === partition)
+        .flatMap((visit) => visit.numbers)
+      expect(numbers).toEqual(Array.from({ length: 1_000 }, (_, index) => index * 4 + partition))
+    }
+    expect(visits.at(-1)).toMatchObject({ visited: 4_000, total: 4_000 })
+    await scanTopic(config, await freshTopic(), { visit: () => expect.unreachable('it holds nothing') })
+  })
+
+  test('fetches nothing while a visit works, so that a large topic is never in memory', async () => {
+    const topic = await freshTopic({ maxMessageBytes: 2_000_000 })
+    await using producer = await openProducer(config, { clientId, log })
+    const large = Array.from({ length: 48 }, (_, index) => ({
+      ...numbered(topic, index),
+      value: Buffer.alloc(1_000_000, index),
+    }))
+    await producer.publish(large, { deadlineMs: 60_000 })
+    const held: number[] = []
+    let under = 0
+    await scanTopic(config, topic, {
+      visit: async (records) => {
+        held.push(records.reduce((sum, { bytes }) => sum + bytes, 0))
+        expect(++under).toBe(1)
+        await new Promise((resolve) => setImmediate(resolve))
+        under--
+      },
+    })
+    expect(held.reduce((sum, bytes) => sum + bytes)).toBeGreaterThan(48_000_000)
+    expect(Math.max(...held)).toBeLessThan(11_000_000)
+  })
+
+  test('ends with what its visitor throws, with the reason of whoever stops it, and when it stalls', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 100)
+    let visits = 0
+    const broken = scanTopic(config, topic, {
+      visit: () => {
+        visits++
+        throw new Error('no more')
+      },
+    })
+    await expect(broken).rejects.toThrow('no more')
+    expect(visits).toBe(1)
+    const stop = new AbortController()
+    const stopped = scanTopic(config, topic, {
+      visit: () => {
+        stop.abort(new Error('enough'))
+        return hanging()
+      },
+      stop: stop.signal,
+    })
+    const stalled = scanTopic(config, topic, { visit: hanging, stallDeadlineMs: 3_000 })
+    await Promise.all([
+      expect(stopped).rejects.toThrow('enough'),
+      expect(stalled).rejects.toThrow('nothing came for 3000 ms'),
+    ])
+    await expect(scanTopic(config, freshName('nowhere'), { visit: () => {} })).rejects.toThrow(
+      /Topic test\.nowhere\.\S+ cannot be read/,
+    )
+  })
 })

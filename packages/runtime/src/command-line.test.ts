@@ -16,10 +16,20 @@ const verb = createVerb({
     return 0
   },
 })
+const shout = createVerb({
+  name: 'voice raise',
+  about: 'Shouts.',
+  more: 'Exit code 0 when it was heard.',
+  options: z.object({ word: z.string().meta({ value: 'WORD', description: 'what to shout' }) }),
+  async run(options) {
+    runs.push(options)
+    return 0
+  },
+})
 const said = { stdout: '', stderr: '' }
 vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((said.stdout += String(text))))
 vi.spyOn(process.stderr, 'write').mockImplementation((text) => Boolean((said.stderr += String(text))))
-const wave = (...args: string[]) => runCommandLine('signal', [verb], args)
+const wave = (...args: string[]) => runCommandLine('signal', [verb, shout], args)
 
 afterEach(() => {
   runs.length = 0
@@ -43,12 +53,30 @@ test('help without a verb lists the verbs', async () => {
   expect(said.stdout).toMatch(/wave +Waves at somebody\./)
 })
 
+test('a verb of two words gets its options, and its help ends with what else there is to know', async () => {
+  expect(await wave('voice', 'raise', '--word', 'ahoy')).toBe(0)
+  expect(runs).toEqual([{ word: 'ahoy' }])
+  expect(await wave('voice', 'raise', '--help')).toBe(0)
+  expect(said.stdout).toContain('signal voice raise --word WORD')
+  expect(said.stdout).toContain('what to shout\n\nExit code 0 when it was heard.\n')
+})
+
+test('help of the first word alone lists the verbs that begin with it, and no others', async () => {
+  expect(await wave('voice', '--help')).toBe(0)
+  expect(said.stdout).toMatch(/voice raise {2}Shouts\./)
+  expect(said.stdout).not.toContain('Waves at somebody.')
+})
+
 test.each([
   [['wave', '--sink-url', 'x', '--tmies', '3'], "Unknown option '--tmies'"],
   [['wave'], '--sink-url URL is missing: whom to wave at'],
   [['wave', '--sink-url', 'x', '--times', 'often'], '--times does not fit'],
   [['wave', '--sink-url', 'x', 'left'], 'left'],
   [['hail'], 'There is no verb "hail".'],
+  [['hail', 'raise'], 'There is no verb "hail".'],
+  [['voice'], '"voice" needs a second word.'],
+  [['voice', '--word', 'x'], '"voice" needs a second word.'],
+  [['voice', 'lower'], 'There is no verb "voice lower".'],
   [[], 'No verb is given.'],
 ])('%j is refused with exit code 1 and a reason', async (args, reason) => {
   expect(await wave(...args)).toBe(1)

@@ -4,6 +4,7 @@ import { z } from 'zod'
 
 /** One thing that the program can do; `run` gives the exit code. */
 export type Verb = {
+  /** One word or two: `verify`, `keys show`. */
   name: string
   about: string
   help(program: string): string
@@ -12,11 +13,13 @@ export type Verb = {
 
 /**
  * A verb whose options are a zod object: the member `sinkUrl` is the option `--sink-url`, its description is
- * its help, and `value` of its meta names the argument; an option without that is a switch.
+ * its help, and `value` of its meta names the argument; an option without that is a switch. `more` stands at the
+ * end of the help: variables that are read, what the exit codes mean.
  */
 export function createVerb<S extends z.ZodRawShape>(verb: {
   name: string
   about: string
+  more?: string
   options: z.ZodObject<S>
   run(options: z.output<z.ZodObject<S>>): Promise<number>
 }): Verb {
@@ -33,6 +36,7 @@ export function createVerb<S extends z.ZodRawShape>(verb: {
         verb.about,
         '',
         ...options.map(({ usage, about }) => `  ${usage.padEnd(24)}  ${about}`),
+        ...(verb.more === undefined ? [] : ['', verb.more]),
       ].join('\n'),
     run: (args) => verb.run(parseOptions({ verb: verb.name, schema: verb.options, options, args })),
   }
@@ -44,16 +48,16 @@ export async function runCommandLine(
   verbs: readonly Verb[],
   args: readonly string[],
 ): Promise<number> {
-  const [name, ...rest] = args
-  const verb = verbs.find((candidate) => candidate.name === name)
-  if (verb !== undefined && wantsHelp(rest)) return print(verb.help(program))
-  if (verb === undefined && wantsHelp(args)) return print(overview(program, verbs))
+  const verb = verbs.find((candidate) => wordsOf(candidate).every((word, index) => word === args[index]))
+  if (verb !== undefined && wantsHelp(args)) return print(verb.help(program))
+  // Of `keys` alone, the verbs that begin with it are what can be meant.
+  const group = verbs.filter((candidate) => wordsOf(candidate)[0] === args[0])
+  const meant = group.length > 0 ? group : verbs
+  if (verb === undefined && wantsHelp(args)) return print(overview(program, meant))
   try {
-    if (verb === undefined) {
-      const problem = name === undefined ? 'No verb is given.' : `There is no verb "${name}".`
-      throw new StartProblem(`${problem}\n\n${overview(program, verbs)}`)
-    }
-    return await verb.run(rest)
+    if (verb === undefined)
+      throw new StartProblem(`${noSuchVerb(args, group)}\n\n${overview(program, meant)}`)
+    return await verb.run(args.slice(wordsOf(verb).length))
   } catch (problem) {
     process.stderr.write(`${describeFailure(problem)}\n`)
     return 1
@@ -112,12 +116,26 @@ function readArguments(verb: string, options: readonly Option[], args: readonly 
   }
 }
 
+function wordsOf({ name }: Verb): string[] {
+  return name.split(' ')
+}
+
+function noSuchVerb(args: readonly string[], group: readonly Verb[]): string {
+  const firstOption = args.findIndex((arg) => arg.startsWith('-'))
+  const given = firstOption < 0 ? args : args.slice(0, firstOption)
+  const words = given.slice(0, group.length > 0 ? 2 : 1)
+  if (words.length === 0) return 'No verb is given.'
+  if (group.length > 0 && words.length === 1) return `"${words[0]}" needs a second word.`
+  return `There is no verb "${words.join(' ')}".`
+}
+
 function wantsHelp(args: readonly string[]): boolean {
   return args.includes('--help') || args.includes('-h')
 }
 
 function overview(program: string, verbs: readonly Verb[]): string {
-  const lines = verbs.map(({ name, about }) => `  ${name.padEnd(8)}  ${about}`)
+  const width = Math.max(...verbs.map(({ name }) => name.length))
+  const lines = verbs.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`)
   return [
     `${program} <verb> [options]`,
     '',

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { createVerb } from '@signalbox/runtime/command-line'
+import { curlCommand } from '@signalbox/runtime/curl-command'
 import { createSample } from '../samples.ts'
 import { readSenderClients } from '../sandbox.ts'
-import { signNotification, type SignedNotification } from '../sender/sign-notification.ts'
+import { signNotification } from '../sender/sign-notification.ts'
 import { folderOption, originOption } from './sandbox-options.ts'
 
 export const curlVerb = createVerb({
@@ -29,20 +30,13 @@ export const curlVerb = createVerb({
     const body = Buffer.from(
       store === undefined ? text : text.replace(JSON.stringify(send.store), () => JSON.stringify(store)),
     )
-    process.stdout.write(`${curlCommand(url, await signNotification(client, { ...send, body }))}\n`)
+    const { path, headers } = await signNotification(client, { ...send, body })
+    const command = curlCommand({
+      url: new URL(path, url).href,
+      headers,
+      body: { text: body.toString('utf8') },
+    })
+    process.stdout.write(`${command}\n`)
     return 0
   },
 })
-
-/** The command with every part quoted for a POSIX shell. */
-export function curlCommand(origin: string, notification: SignedNotification): string {
-  return [
-    `curl -sS -i ${quoted(new URL(notification.path, origin).href)}`,
-    ...notification.headers.map(([name, value]) => `  -H ${quoted(`${name}: ${value}`)}`),
-    `  --data-binary ${quoted(notification.body.toString('utf8'))}`,
-  ].join(' \\\n')
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
-}
