@@ -46,7 +46,7 @@ export function formatSignatureHeader({
 }
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
-const keyVersionDigits = /^[0-9]{1,10}$/
+const keyVersionDigits = /^[0-9]+$/
 
 /**
  * Reads a Signature header: comma-separated `key=value` in any order, unknown keys ignored. Null for whatever

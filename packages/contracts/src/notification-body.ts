@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { scanJsonObject } from './json-scan.ts'
 import { inspectJson, type MemberTree } from './json-text.ts'
 
 const text = z.string().nullish()
@@ -34,11 +35,13 @@ export type NotificationBody = z.infer<typeof notificationBody>
 /** A body that cannot be read: why, and at which member (a path, never text of the message). */
 export type UnreadableBody = {
   kind: 'unreadable'
-  reason: 'not_json_object' | 'too_deep' | 'duplicate_member' | 'wrong_type'
+  reason: 'not_json_object' | 'too_deep' | 'too_many_tokens' | 'duplicate_member' | 'wrong_type'
   where: string
 }
 
 const maxDepth = 32
+/** The ingress takes 4 MiB by default; real lists need 4.4 to 6 bytes a token. */
+const maxTokens = 1024 * 1024
 
 const used = {}
 
@@ -67,13 +70,14 @@ const membersWeUse: MemberTree = {
 export function readNotificationBody(
   bytes: Uint8Array,
 ): { kind: 'body'; body: NotificationBody } | UnreadableBody {
-  const json = parseJsonObject(bytes)
-  if (json === null) return { kind: 'unreadable', reason: 'not_json_object', where: '' }
-  const shape = inspectJson(json.text, { maxDepth, tree: membersWeUse })
-  if (shape.depth > maxDepth) return { kind: 'unreadable', reason: 'too_deep', where: '' }
-  if (shape.duplicate !== null)
-    return { kind: 'unreadable', reason: 'duplicate_member', where: shape.duplicate }
-  const parsed = notificationBody.safeParse(json.value)
+  const scanned = scanJsonObject(bytes, [])
+  if (scanned === null) return { kind: 'unreadable', reason: 'not_json_object', where: '' }
+  if (scanned.depth > maxDepth) return { kind: 'unreadable', reason: 'too_deep', where: '' }
+  if (scanned.tokens > maxTokens) return { kind: 'unreadable', reason: 'too_many_tokens', where: '' }
+  const text = utf8.decode(bytes)
+  const { duplicate } = inspectJson(text, { maxDepth, tree: membersWeUse })
+  if (duplicate !== null) return { kind: 'unreadable', reason: 'duplicate_member', where: duplicate }
+  const parsed = notificationBody.safeParse(JSON.parse(text))
   if (parsed.success) return { kind: 'body', body: parsed.data }
   return {
     kind: 'unreadable',
@@ -89,33 +93,19 @@ export type Routing =
   | { kind: 'unroutable' }
   | { kind: 'not_json_object' }
 
-/** Finds the routing ids of a body without judging the rest; of a duplicated member the last one routes. */
+/**
+ * Finds the routing ids of a body without judging the rest; of a duplicated member the last one routes. Costs no more
+ * than its bytes, whatever is in them.
+ */
 export function readRouting(bytes: Uint8Array): Routing {
-  const json = parseJsonObject(bytes)
+  const json = scanJsonObject(bytes, ['referenceMerchantId', 'registrationRequestId'])
   if (json === null) return { kind: 'not_json_object' }
-  const referenceMerchantId = usableId(json.value, 'referenceMerchantId')
-  const registrationRequestId = usableId(json.value, 'registrationRequestId')
+  const referenceMerchantId = json.texts.get('referenceMerchantId') || null
+  const registrationRequestId = json.texts.get('registrationRequestId') || null
   if (referenceMerchantId !== null) return { kind: 'routable', referenceMerchantId, registrationRequestId }
   return registrationRequestId === null
     ? { kind: 'unroutable' }
     : { kind: 'unattributed', registrationRequestId }
 }
 
-function usableId(body: object, member: string): string | null {
-  const id: unknown = Object.getOwnPropertyDescriptor(body, member)?.value
-  return typeof id === 'string' && id !== '' ? id : null
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true }) // strips a leading byte order mark, which is tolerated
-
-function parseJsonObject(bytes: Uint8Array): { text: string; value: object } | null {
-  try {
-    const decoded = utf8.decode(bytes)
-    const value: unknown = JSON.parse(decoded)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? { text: decoded, value }
-      : null
-  } catch {
-    return null // invalid UTF-8 or no JSON: both are the sender's doing and an expected outcome
-  }
-}

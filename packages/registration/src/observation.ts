@@ -62,6 +62,7 @@ export type ObservedEntry = {
 export type QuarantineReason =
   | 'not_json_object'
   | 'too_deep'
+  | 'too_many_tokens'
   | 'invalid_text'
   | 'duplicate_member'
   | 'wrong_type'

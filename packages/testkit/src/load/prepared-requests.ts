@@ -5,6 +5,7 @@ import type { Signer } from '../signed-notification.ts'
 export type PreparedRequests = { file: string; count: number }
 
 const atOnce = 64
+const toldAfter = 100 * atOnce
 
 /**
  * Signs distinct notifications before any load begins, so that the generator only has to write bytes.
@@ -17,13 +18,16 @@ export async function prepareRequests(options: {
   signer: Signer
   uri: string
   body: (n: number) => string | Buffer
+  /** Told now and then how many are signed. */
+  onProgress?: (signed: number) => void
 }): Promise<PreparedRequests> {
-  const { file, count, signer, uri, body } = options
+  const { file, count, signer, uri, body, onProgress = () => {} } = options
   const parts: Buffer[] = []
   for (let start = 0; start < count; start += atOnce) {
     const numbers = Array.from({ length: Math.min(atOnce, count - start) }, (_, i) => start + i)
     const signed = await Promise.all(numbers.map(async (n) => signer.sign(body(n))))
     for (const notification of signed) parts.push(...framed(requestBytes(uri, notification)))
+    if ((start + atOnce) % toldAfter === 0) onProgress(start + signed.length)
   }
   await writeFile(file, Buffer.concat(parts))
   return { file, count }

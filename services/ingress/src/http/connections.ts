@@ -1,6 +1,6 @@
 import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { type UnparsableCause, unparsableAnswers, unparsableCauseOf } from './unparsable.ts'
+import { type UnparsableCause, unparsableAnswer, unparsableCauseOf } from './unparsable.ts'
 
 /** Longer than the app takes for any answer. */
 export const answerDeadlineMs = 10_000
@@ -70,7 +70,7 @@ export function createConnections({
     function settle(): void {
       const step = nextStep(latest)
       if (step === 'wait' || socket.writableEnded) return
-      if (step === 'answer') socket.write(unparsableAnswers[cause])
+      if (step === 'answer') socket.write(unparsableAnswer(cause, Date.now()))
       socket.end()
       destroyIn(lingerMs, socket)
     }
@@ -131,7 +131,10 @@ function nextStep(latest: Connection['latest']): 'answer' | 'close' | 'wait' {
   return isBroken && !response.headersSent && response.socket !== null ? 'answer' : 'wait'
 }
 
-/** Takes a socket from the parser, so that nothing more on it becomes a request, and reads on. */
+/**
+ * Takes a socket from the parser, so that nothing more on it becomes a request, and reads on: to close a socket with
+ * unread bytes resets it, and a reset may cost the peer our answer.
+ */
 function discardInput(socket: Socket, connection: Connection): void {
   if (connection.isDiscarding) return
   connection.isDiscarding = true

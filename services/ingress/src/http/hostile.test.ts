@@ -39,8 +39,7 @@ async function gists(bytes: string, { port } = server): Promise<string[]> {
 async function readUntil(socket: Socket, pattern: RegExp): Promise<string> {
   let text = ''
   while (!pattern.test(text)) {
-    const [chunk] = await once(socket, 'data')
-    text += String(chunk)
+    text += String(await once(socket, 'data'))
   }
   socket.pause()
   return text
@@ -49,14 +48,16 @@ async function readUntil(socket: Socket, pattern: RegExp): Promise<string> {
 describe('bytes with two readings, and what is not HTTP', () => {
   test('are answered once, with 400, and neither they nor what is behind them reach the app', async () => {
     for (const [name, bytes] of hostileBytes) {
-      const [answer, ...others] = await talk(server.port, bytes)
-      expect([name, others]).toEqual([name, []])
+      const [answer, ...more] = await talk(server.port, bytes)
+      expect([name, more]).toEqual([name, []])
       expect([name, answer?.status, answer?.body]).toEqual([
         name,
         400,
         resultBody('PARAM_ILLEGAL').toString(),
       ])
-      expect(Object.fromEntries(answer?.headers ?? [])).toEqual({
+      const { 'response-time': responseTime, ...others } = Object.fromEntries(answer?.headers ?? [])
+      expect(responseTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$/)
+      expect(others).toEqual({
         'content-type': 'application/json; charset=UTF-8',
         'content-length': String(resultBody('PARAM_ILLEGAL').length),
         connection: 'close',
@@ -182,8 +183,8 @@ describe('a head that overflows the parser', () => {
 })
 
 test('what is compressed stays compressed', async () => {
-  const bomb = gzipSync(Buffer.alloc(500 * 1024 * 1024))
-  expect(bomb.length).toBeLessThan(1024 * 1024)
+  const member = gzipSync(Buffer.alloc(10 * 1024 * 1024))
+  const bomb = Buffer.concat(Array.from({ length: 50 }, () => member))
   const head = Buffer.from(post('/first', '', 'content-encoding: gzip').replace(': 0', `: ${bomb.length}`))
   const before = process.memoryUsage.rss()
   expect((await talk(server.port, Buffer.concat([head, bomb]))).map(gist)).toEqual(['200 /first'])
@@ -191,9 +192,9 @@ test('what is compressed stays compressed', async () => {
   expect(process.memoryUsage.rss() - before).toBeLessThan(100 * 1024 * 1024)
 })
 
-describe('a sender who asks before his body', () => {
-  const asking = (target: string) => announce(target, 'expect: 100-continue')
+const asking = (target: string) => announce(target, 'expect: 100-continue')
 
+describe('a sender who asks before his body', () => {
   test('is told to go on when the head is admitted, and answered after the body', async () => {
     const socket = await dial(server.port)
     socket.write(asking('/first'))

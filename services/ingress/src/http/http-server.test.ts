@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { answersIn, dial, generousLimits, gist, openTestServer, talk } from './raw-http.fixture.ts'
 
 /** How much later than its limit a connection may end: Node looks once a second, and this machine may be busy. */
@@ -29,7 +29,7 @@ async function endOf(socket: Socket) {
 
 describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
   test('a head that comes too slowly is cut off with U', async ({ expect }) => {
-    await using server = await openServer()
+    await using server = await openServer({ requestTimeoutMs: 20_000 })
     const sockets = await Promise.all(Array.from({ length: 50 }, () => dial(server.port)))
     const ends = sockets.map((socket) => {
       socket.write('POST /slow HTTP/1.1\r\nhost: a\r\nx: ')
@@ -56,6 +56,18 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
     expect(afterMs).toBeGreaterThan(limits.requestTimeoutMs - 100)
     expect(afterMs).toBeLessThan(limits.requestTimeoutMs + slackMs)
     expect(server.bodies).toEqual([])
+  })
+
+  test('what comes after the cut is not handed on', async ({ expect }) => {
+    await using server = await openServer()
+    const socket = await dial(server.port)
+    socket.write('POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{')
+    const answer = String(await once(socket, 'data'))
+    socket.end(`}${good}`)
+    expect(await buffer(socket)).toEqual(Buffer.alloc(0))
+    expect(answersIn(Buffer.from(answer)).map(gist)).toEqual(['200 UNKNOWN_EXCEPTION'])
+    await vi.waitFor(async () => expect(await server.connections()).toBe(0))
+    expect([server.seen, server.bodies]).toEqual([['/slow'], []])
   })
 
   test('a slow body that nobody wants is not answered twice', async ({ expect }) => {
@@ -95,7 +107,6 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
 test('2,000 idle connections hinder nobody', { timeout: 30_000 }, async () => {
   await using server = await openServer({ headersTimeoutMs: 20_000, requestTimeoutMs: 20_000 })
   const idle: Socket[] = []
-  onTestFinished(() => idle.forEach((socket) => socket.destroy()))
   for (let wave = 0; wave < 20; wave += 1) {
     idle.push(...(await Promise.all(Array.from({ length: 100 }, () => dial(server.port)))))
   }
@@ -106,6 +117,7 @@ test('2,000 idle connections hinder nobody', { timeout: 30_000 }, async () => {
     expect((await talk(server.port, good)).map(gist)).toEqual(['200 /good'])
   }
   expect((performance.now() - from) / 50).toBeLessThan(100)
+  idle.forEach((socket) => socket.destroy())
 })
 
 test('connections beyond the cap are refused, and the others go on', async () => {
@@ -116,7 +128,6 @@ test('connections beyond the cap are refused, and the others go on', async () =>
     keepAliveTimeoutMs: 20_000,
   })
   const [first, ...others] = await Promise.all(Array.from({ length: 20 }, () => dial(server.port)))
-  onTestFinished(() => others.forEach((socket) => socket.destroy()))
   await vi.waitFor(async () => expect(await server.connections()).toBe(20))
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const beyond = await dial(server.port)
@@ -130,6 +141,7 @@ test('connections beyond the cap are refused, and the others go on', async () =>
   first.destroy()
   await vi.waitFor(async () => expect(await server.connections()).toBe(19))
   expect((await talk(server.port, good)).map(gist)).toEqual(['200 /good'])
+  others.forEach((socket) => socket.destroy())
 })
 
 test('closing answers what is under way, and waits for no silent connection', async () => {

@@ -58,7 +58,8 @@ export function connectionOptions({
     server.maxHeadersCount = 0
     // Nothing moves for so long: the peer does not read its answers.
     server.timeout = limits.requestTimeoutMs + answerDeadlineMs
-    // Undocumented, and the only way to answer who half-closes after his request, as `nc -N` does.
+    // Undocumented, and the only way to answer who half-closes after his request, as `nc -N` does. Under TLS the
+    // end of one side is the end of both.
     Object.assign(server, { httpAllowHalfOpen: true })
 
     server.on('checkContinue', (request, response) => {
@@ -79,7 +80,7 @@ export function connectionOptions({
 
   return {
     serverFactory: createServer,
-    clientErrorHandler: connections.onError,
+    clientErrorHandler: (error, socket) => connections.onError(error, socket),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
   } satisfies FastifyServerOptions

@@ -1,5 +1,5 @@
-/** The path of the request that must never be reached. */
-const smuggled = 'POST /smuggled HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n'
+/** A request that must never be seen as one of its own. */
+export const smuggled = 'POST /smuggled HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n'
 
 const head = (...headers: readonly string[]) =>
   ['POST /first HTTP/1.1', 'host: a', ...headers, '', ''].join('\r\n')
@@ -12,7 +12,7 @@ const plain = 'POST /first HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}'
 
 /**
  * Bytes that two readers of HTTP may cut into requests differently, or that are not HTTP at all; one character is
- * one byte. Each has a request behind it that must never be seen as one of its own.
+ * one byte. Most have the smuggled request behind them.
  */
 export const hostileBytes: readonly (readonly [name: string, bytes: string])[] = [
   // Two lengths.

@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { Server, ServerOptions } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
+import { keyFileProblem } from '@signalbox/key-ring/key-file-mode'
 import type { Logger } from '@signalbox/runtime/log'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 
@@ -111,6 +112,8 @@ async function readPair({ certFile, keyFile }: { certFile: string; keyFile: stri
   ])
   if ('problem' in cert) return { kind: 'refused', problem: cert.problem }
   if ('problem' in key) return { kind: 'refused', problem: key.problem }
+  const loose = keyFileProblem(keyFile, key, process)
+  if (loose !== null) return { kind: 'refused', problem: `TLS_KEY_FILE: ${loose.problem}. ${loose.remedy}` }
   const pair = { cert: cert.text, key: key.text }
   try {
     const { validTo } = new X509Certificate(pair.cert)
@@ -128,9 +131,13 @@ async function readPair({ certFile, keyFile }: { certFile: string; keyFile: stri
   }
 }
 
-async function readNamed(variable: string, path: string): Promise<{ text: string } | { problem: string }> {
+type ReadFile = { text: string; mode: number; uid: number }
+
+async function readNamed(variable: string, path: string): Promise<ReadFile | { problem: string }> {
   try {
-    return { text: await readFile(path, 'utf8') }
+    await using file = await open(path)
+    const { mode, uid } = await file.stat()
+    return { text: await file.readFile('utf8'), mode, uid }
   } catch (cause) {
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     const remedy = 'Create it, correct the path, or make it readable for this user.'

@@ -67,8 +67,8 @@ export const createKeepNotification = ({
   }
 
 function setAsideFor(checked: SignedBody, isOverAge: boolean): SetAside | null {
-  if (checked.kind === 'unusable') return { reason: checked.reason }
-  return isOverAge ? { reason: 'over_age' } : null
+  if (isOverAge) return { reason: 'over_age' }
+  return checked.kind === 'unusable' ? { reason: checked.reason } : null
 }
 
 function outcomeOf(result: AppendResult, setAside: SetAside | null): Pick<Kept, 'code' | 'reason'> {

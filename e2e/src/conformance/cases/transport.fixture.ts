@@ -1,0 +1,387 @@
+import type { HeaderLine } from '../wire/request.fixture.ts'
+import {
+  type Case,
+  alipayPlus,
+  bothDialects,
+  refused,
+  refusedUnsigned,
+  replacingHeader,
+  taken,
+  withHeader,
+  withoutHeader,
+} from './case.fixture.ts'
+
+/** Fills the headers up to so many; one more is the Content-Length. */
+const headersInAll = (count: number) => ({
+  headers: (lines: readonly HeaderLine[]): readonly HeaderLine[] => [
+    ...lines,
+    ...Array.from({ length: count - 1 - lines.length }, (_, index): HeaderLine => [`X-${index}`, '1']),
+  ],
+})
+
+const hidden = 'never-show-7f3a'
+
+/** How requests come, and how answers look. */
+export const transportCases = (): Case[] => [
+  ...bothDialects([
+    { by: 'r-headers', that: '64 headers are taken', plan: headersInAll(64), ...taken },
+    { by: 'r-headers', that: '65 headers are refused', plan: headersInAll(65), ...refused('PARAM_ILLEGAL') },
+    { by: '1-store-before-s', that: 'a body in chunks is taken', plan: { framing: 'chunked' }, ...taken },
+    { by: '1-store-before-s', that: 'a request of HTTP/1.0 is taken', plan: { version: '1.0' }, ...taken },
+    {
+      by: 'r-expect',
+      that: 'a sender that asks first hears 100 Continue, and his notification is taken',
+      plan: { ...withHeader('Expect', '100-continue'), sending: 'body after 100' },
+      ...taken,
+      interim: [100],
+    },
+    {
+      by: 'r-expect',
+      that: 'a sender that asks first with a head that is refused hears the answer at once',
+      plan: { ...withHeader('Expect', '100-continue'), time: 'now', sending: 'body after 100' },
+      ...refused('PARAM_ILLEGAL'),
+    },
+    {
+      by: 'r-expect',
+      that: 'an unknown expectation is ignored',
+      plan: withHeader('Expect', 'miracles'),
+      ...taken,
+    },
+    {
+      by: 'r-upgrade',
+      that: 'an offer of websocket is ignored',
+      plan: {
+        headers: (lines) => [...lines, ['Connection', 'Upgrade'], ['Upgrade', 'websocket']],
+      },
+      ...taken,
+    },
+    {
+      by: 'r-host',
+      that: 'a request without Host is refused',
+      plan: withoutHeader('host'),
+      ...refused('PARAM_ILLEGAL'),
+    },
+    {
+      by: 'r-host',
+      that: 'a request with a second Host is refused',
+      plan: withHeader('Host', 'another.example'),
+      ...refused('PARAM_ILLEGAL'),
+    },
+  ]),
+  ...alipayPlus([
+    {
+      by: 'r-headers',
+      that: 'a head of 20 KiB is refused',
+      plan: withHeader('X-Long', 'x'.repeat(20 * 1024)),
+      code: 'PARAM_ILLEGAL',
+      signed: 'perhaps',
+      kept: 'nowhere',
+    },
+    {
+      by: 'r-headers',
+      that: 'a head of 12 KiB is taken',
+      plan: withHeader('X-Long', 'x'.repeat(12 * 1024)),
+      ...taken,
+    },
+    {
+      by: 'r-host',
+      that: 'the name in Host does not matter',
+      plan: replacingHeader('host', '203.0.113.7:1'),
+      ...taken,
+    },
+    {
+      by: 'r-host',
+      that: 'HTTP/1.0 needs no Host',
+      plan: { version: '1.0', ...withoutHeader('host') },
+      ...taken,
+    },
+    {
+      by: 'r-expect',
+      that: 'a sender that asks first on a wrong path hears the answer at once',
+      plan: { ...withHeader('Expect', '100-continue'), target: '/elsewhere', sending: 'body after 100' },
+      ...refusedUnsigned('NO_INTERFACE_DEF'),
+    },
+    {
+      by: 'r-expect',
+      that: 'a sender that asks first with too large a body hears the answer at once',
+      plan: {
+        ...withHeader('Expect', '100-continue'),
+        body: Buffer.alloc(4 * 1024 * 1024 + 1, ' '),
+        sending: 'body after 100',
+      },
+      ...refused('PARAM_ILLEGAL'),
+    },
+    {
+      by: 'r-upgrade',
+      that: 'an offer of HTTP/2 is ignored',
+      plan: {
+        headers: (lines) => [
+          ...lines,
+          ['Connection', 'Upgrade, HTTP2-Settings'],
+          ['Upgrade', 'h2c'],
+          ['HTTP2-Settings', 'AAMAAABkAAQAAP__'],
+        ],
+      },
+      ...taken,
+    },
+    {
+      by: 'r-upgrade',
+      that: 'a tunnel is refused',
+      plan: { method: 'CONNECT', target: 'ingress.example:443', body: '', framing: 'none' },
+      ...refusedUnsigned('METHOD_NOT_SUPPORTED'),
+      status: 405,
+    },
+    {
+      by: 'r-smuggling',
+      that: 'a length beside chunks is no HTTP',
+      plan: { framing: 'chunked', ...withHeader('Content-Length', '5') },
+      ...refusedUnsigned('PARAM_ILLEGAL'),
+      status: 400,
+    },
+    {
+      by: 'r-smuggling',
+      that: 'two lengths are no HTTP',
+      plan: withHeader('Content-Length', '5'),
+      ...refusedUnsigned('PARAM_ILLEGAL'),
+      status: 400,
+    },
+    {
+      by: 'r-smuggling',
+      that: 'a blank in a header name is no HTTP',
+      plan: withHeader('Client Id', 'x'),
+      ...refusedUnsigned('PARAM_ILLEGAL'),
+      status: 400,
+    },
+    {
+      by: 'r-smuggling',
+      that: 'a method that nobody knows is no HTTP',
+      plan: { method: 'post' },
+      ...refusedUnsigned('PARAM_ILLEGAL'),
+      status: 400,
+    },
+    {
+      by: 'r-in-time',
+      that: 'a body that does not arrive is answered U, unsigned, with HTTP 200',
+      plan: { sending: 'unfinished' },
+      ...refusedUnsigned('UNKNOWN_EXCEPTION'),
+      on: 'strict',
+    },
+  ]),
+  ...bothDialects([
+    { by: '1-always-200', that: 'an S has HTTP status 200', plan: {}, ...taken },
+    {
+      by: '1-always-200',
+      that: 'an F has HTTP status 200',
+      plan: { time: 'now' },
+      ...refused('PARAM_ILLEGAL'),
+    },
+    {
+      by: '1-always-200',
+      that: 'an F to a stranger has HTTP status 200',
+      plan: withoutHeader('client-id'),
+      ...refusedUnsigned('INVALID_CLIENT'),
+    },
+    {
+      by: '2-always-sign',
+      that: 'an S is signed under our key',
+      plan: { time: '2024-02-29T01:02:03Z' },
+      ...taken,
+    },
+    {
+      by: '1-signed-refusals',
+      that: 'a refusal for a bad signature is signed',
+      plan: { signed: { time: '1685599933871' } },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '1-signed-refusals',
+      that: 'a refusal for an unknown key is signed',
+      plan: { signature: ({ base64 }) => `keyVersion=8,signature=${encodeURIComponent(base64)}` },
+      ...refused('KEY_NOT_FOUND'),
+    },
+    {
+      by: '1-signed-refusals',
+      that: 'a refusal for the method is signed',
+      plan: { method: 'DELETE' },
+      ...refused('METHOD_NOT_SUPPORTED'),
+    },
+    {
+      by: '3.4-response-headers',
+      that: 'an S has the documented headers and no other',
+      plan: { time: '2024-02-29T01:02:04Z' },
+      ...taken,
+    },
+    {
+      by: '3.4-response-headers',
+      that: 'an F has the documented headers and no other',
+      plan: { ...replacingHeader('content-type', 'text/plain') },
+      ...refused('MEDIA_TYPE_NOT_ACCEPTABLE'),
+    },
+    {
+      by: '3.4-response-time',
+      that: 'a response-time has an offset, whole seconds and the present',
+      plan: { time: '2024-02-29T01:02:05Z' },
+      ...taken,
+    },
+    {
+      by: '3.4-response-signature',
+      that: 'a response is signed by our greatest active version, in the documented order, percent-encoded',
+      plan: { time: '2024-02-29T01:02:06Z' },
+      ...taken,
+    },
+    {
+      by: '4.2-same-uri',
+      that: 'a response to a target with query is signed over target and query',
+      plan: { target: '/notify/registration?b=2&a=1' },
+      ...taken,
+    },
+    {
+      by: '4.2-same-uri',
+      that: 'a refusal to a target with query is signed over target and query',
+      plan: { target: '/notify/registration?b=2&a=1', time: 'now' },
+      ...refused('PARAM_ILLEGAL'),
+    },
+    {
+      by: '4.2-exact-bytes',
+      that: 'a sender that takes gzip gets the bytes that were signed',
+      plan: withHeader('Accept-Encoding', 'gzip, deflate, br'),
+      ...taken,
+    },
+    {
+      by: '4.2-exact-bytes',
+      that: 'a sender that wants XML gets the bytes that were signed',
+      plan: withHeader('Accept', 'application/xml'),
+      ...taken,
+    },
+    {
+      by: '4.4-constant-bodies',
+      that: 'nothing of a refused request is in the answer',
+      plan: {
+        target: `/notify/registration?${hidden}`,
+        body: hidden,
+        signature: ({ base64 }) => `${hidden}=${base64}`,
+        headers: (lines) => [...lines, ['Agent-Token', hidden], ['tracerid', hidden], ['Origin', hidden]],
+      },
+      ...refused('INVALID_SIGNATURE'),
+      hidden: [hidden],
+    },
+    {
+      by: '4.4-constant-bodies',
+      that: 'nothing of a stranger’s request is in the answer',
+      plan: { target: `/notify/registration?${hidden}`, ...replacingHeader('client-id', hidden) },
+      ...refusedUnsigned('INVALID_CLIENT'),
+      hidden: [hidden],
+    },
+    {
+      by: '4.4-constant-bodies',
+      that: 'nothing of a wrong path is in the answer',
+      plan: { target: `/${hidden}`, time: hidden },
+      ...refusedUnsigned('NO_INTERFACE_DEF'),
+      hidden: [hidden],
+    },
+    {
+      by: '4.4-constant-bodies',
+      that: 'nothing of a notification that is taken is in the answer',
+      plan: { body: `{"referenceMerchantId":"${hidden}"}`, ...withHeader('tracerid', hidden) },
+      ...taken,
+      hidden: [hidden],
+    },
+    {
+      by: '4.4-no-signature-elsewhere',
+      that: 'a known client gets nothing signed for the path of an Alipay API',
+      plan: { target: '/ams/api/v1/merchants/inquiryRegistrationStatus' },
+      ...refusedUnsigned('NO_INTERFACE_DEF'),
+    },
+    {
+      by: '4.4-no-signature-elsewhere',
+      that: 'a known client gets nothing signed for a path of another client',
+      plan: { target: '/push/notify' },
+      ...refusedUnsigned('ACCESS_DENIED'),
+    },
+    {
+      by: '10-sha-256',
+      that: 'a signature with SHA-1 is refused',
+      plan: { hash: 'sha1' },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '10-sha-256',
+      that: 'a signature with SHA-512 is refused',
+      plan: { hash: 'sha512' },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '10-sha-256',
+      that: 'a genuine signature under another name of hash is refused',
+      plan: {
+        signature: ({ version, base64 }) => `algorithm=RSA1,keyVersion=${version},signature=${base64}`,
+      },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '4.1-signed-text',
+      that: 'a line break after the body is part of the body',
+      plan: {
+        body: '{"referenceMerchantId":"m"}\n',
+        signed: { body: Buffer.from('{"referenceMerchantId":"m"}') },
+      },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '4.1-signed-text',
+      that: 'a lower-case client id in the signed text is another text',
+      plan: { signed: { clientId: 't_111222333' } },
+      ...refused('INVALID_SIGNATURE'),
+    },
+    {
+      by: '7-repeats',
+      that: 'the same request again is stored and acknowledged again',
+      plan: {},
+      ...taken,
+      times: 3,
+    },
+    {
+      by: '7-repeats',
+      that: 'the same body under a fresh time is stored and acknowledged',
+      plan: { body: '{"referenceMerchantId":"m-again"}' },
+      ...taken,
+    },
+    {
+      by: '7-repeats',
+      that: 'the same body under another fresh time is stored and acknowledged again',
+      plan: { body: '{"referenceMerchantId":"m-again"}' },
+      ...taken,
+    },
+    {
+      by: '6-unknown-exception',
+      that: 'a notification that Kafka does not confirm in time is answered U, with HTTP 200',
+      plan: {},
+      code: 'UNKNOWN_EXCEPTION',
+      signed: 'yes',
+      kept: 'perhaps',
+      on: 'strict',
+      whileFrozen: { copies: 1 },
+    },
+    {
+      by: '6-traffic',
+      that: 'more notifications than may wait are answered U, with HTTP 200',
+      plan: {},
+      code: 'REQUEST_TRAFFIC_EXCEED_LIMIT',
+      signed: 'perhaps',
+      kept: 'perhaps',
+      on: 'strict',
+      whileFrozen: { copies: 40 },
+    },
+  ]),
+  ...alipayPlus([
+    {
+      by: '12-minimal',
+      that: 'the minimal message is taken',
+      plan: {
+        time: '2019-07-12T12:08:56.253+05:30',
+        body: '{"referenceMerchantId":"M1","registrationResult":{"registrationStatus":"PENDING"}}',
+      },
+      ...taken,
+    },
+  ]),
+]

@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { parseRawHeaders } from '@signalbox/contracts/raw-record'
+import { topics } from '@signalbox/contracts/topics'
+import { readTopic } from '@signalbox/kafka/log-reader'
+import {
+  createTestClient,
+  type SignedNotification,
+  type TestClient,
+} from '@signalbox/testkit/signed-notification'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { listeningPort, runIngress, type RunningIngress } from '../main.fixture.ts'
+import { answersIn, dial, gist, talk } from './raw-http.fixture.ts'
+import { hostileBytes, smuggled } from './smuggling-corpus.fixture.ts'
+
+const kafka = {
+  brokers: inject('kafkaBrokers'),
+  tls: false,
+  partitions: 12,
+  replication: 1,
+  createTopics: true,
+}
+const limits = { HEADERS_TIMEOUT_MS: '1000', REQUEST_TIMEOUT_MS: '2000', MAX_CONNECTIONS: '2500' }
+
+let folder: string
+let client: TestClient
+let ingress: RunningIngress
+let port: number
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'ingress-hostile-'))
+  client = await createTestClient(folder, { clientId: `T_${crypto.randomUUID()}`, uri: '/notify' })
+  ingress = runIngress({
+    KAFKA_BROKERS: kafka.brokers.join(','),
+    KAFKA_CREATE_TOPICS: 'true',
+    TOPIC_REPLICATION: '1',
+    TOPIC_PARTITIONS: String(kafka.partitions),
+    CLIENTS_FILE: client.clientsFile,
+    LISTEN_HOST: '127.0.0.1',
+    INGRESS_PORT: '0',
+    OPS_PORT: '0',
+    ...limits,
+  })
+  port = await vi.waitUntil(() => listeningPort(ingress), { timeout: 60_000, interval: 50 })
+})
+afterAll(async () => {
+  await ingress[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const notification = (merchant: string) =>
+  JSON.stringify({ referenceMerchantId: merchant, registrationResult: { registrationStatus: 'PENDING' } })
+
+function headOf({ headers }: SignedNotification): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  return [`POST ${client.uri} HTTP/1.1`, 'host: a', ...lines].join('\r\n')
+}
+
+async function genuine(merchant: string): Promise<string> {
+  const signed = await client.signer.sign(notification(merchant))
+  return `${headOf(signed)}\r\ncontent-length: ${signed.body.length}\r\n\r\n${signed.body.toString('latin1')}`
+}
+
+async function storedBodies(): Promise<string[]> {
+  const records = await readTopic(kafka, topics.raw.name)
+  return records
+    .filter(({ headers }) => parseRawHeaders(headers)?.clientId === client.clientId)
+    .map(({ value }) => value?.toString() ?? '')
+}
+
+test('a genuine notification behind bytes with two readings is neither stored nor answered', async () => {
+  const hidden = await genuine('smuggled')
+  const head = headOf(await client.signer.sign('{}'))
+  for (const [name, bytes] of hostileBytes) {
+    const disguised = bytes.replace('POST /first HTTP/1.1\r\nhost: a', head).replace(smuggled, hidden)
+    expect([name, (await talk(port, disguised)).map(gist)]).toEqual([name, ['400 PARAM_ILLEGAL']])
+  }
+  expect((await talk(port, await genuine('good'))).map(gist)).toEqual(['200 SUCCESS'])
+  expect(await storedBodies()).toEqual([notification('good')])
+})
+
+test('slow heads, slow bodies and idle connections keep no good notification waiting', async () => {
+  const head = headOf(await client.signer.sign('{}'))
+  const starts = ['', 'POST / HTTP/1.1\r\nhost:', `${head}\r\ncontent-length: 2\r\n\r\n{`]
+  const sockets = []
+  for (let wave = 0; wave < 20; wave += 1) {
+    sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => dial(port)))))
+  }
+  const ends = sockets.map(async (socket, index) => {
+    socket.write(starts[index % starts.length] ?? '')
+    return answersIn(await buffer(socket)).map(gist)
+  })
+  const answeredInMs: number[] = []
+  for (let round = 0; round < 50; round += 1) {
+    const bytes = await genuine(`beside-${round}`)
+    const from = performance.now()
+    expect((await talk(port, bytes)).map(gist)).toEqual(['200 SUCCESS'])
+    answeredInMs.push(performance.now() - from)
+  }
+  expect(Math.max(...answeredInMs)).toBeLessThan(2_000)
+  for (const [index, gists] of (await Promise.all(ends)).entries()) {
+    expect(gists).toEqual(index % starts.length === 0 ? [] : ['200 UNKNOWN_EXCEPTION'])
+  }
+  const stored = await storedBodies()
+  expect(stored.filter((body) => body.includes('beside-'))).toHaveLength(50)
+})
