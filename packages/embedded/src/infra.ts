@@ -31,6 +31,7 @@ export interface Infra extends AsyncDisposable {
 
 interface Wanted {
   env: Environment
+  forLoad: boolean
   brokers: BrokerCount
   redisCount: number
   onProgress: (message: string) => void
@@ -44,14 +45,17 @@ export async function openInfra({
   env,
   brokers = 1,
   redisCount = 1,
+  forLoad = false,
   onProgress = () => {},
 }: {
   env: Environment
   brokers?: BrokerCount
   redisCount?: number
+  /** Servers that start more slowly and are faster once they run; of those that are started here. */
+  forLoad?: boolean
   onProgress?: (message: string) => void
 }): Promise<Infra> {
-  const wanted = { env, brokers, redisCount, onProgress }
+  const wanted = { env, brokers, redisCount, forLoad, onProgress }
   const forced = forcedSource(env)
   const embedded =
     forced === null || forced === 'embedded' ? await findEmbedded({ cacheFolder: cacheFolderOf(env) }) : null
@@ -72,14 +76,14 @@ export function requireFaults(infra: Pick<Infra, 'source' | 'faults'>): Faults {
   )
 }
 
-async function openEmbedded({ env, brokers, redisCount, onProgress }: Wanted): Promise<Infra> {
+async function openEmbedded({ env, brokers, redisCount, forLoad, onProgress }: Wanted): Promise<Infra> {
   const cacheFolder = cacheFolderOf(env)
   await using opening = new AsyncDisposableStack()
   const redis = []
   for (let id = 1; id <= redisCount; id++) {
     redis.push(opening.use(await openEmbeddedRedis({ id, cacheFolder, onProgress })))
   }
-  const kafka = opening.use(await openEmbeddedKafka({ brokers, cacheFolder, onProgress }))
+  const kafka = opening.use(await openEmbeddedKafka({ brokers, cacheFolder, forLoad, onProgress }))
   const resources = opening.move()
   return {
     source: 'embedded',

@@ -123,7 +123,7 @@ describe('bytes with two readings, and what is not HTTP', () => {
     const socket = await dial(server.port)
     socket.pause()
     socket.write('nonsense\r\n\r\n')
-    await vi.waitFor(async () => expect(await server.connections()).toBe(0), { timeout: 4_000 })
+    await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 4_000 })
     expect(answersIn(await buffer(socket)).map(gist)).toEqual([refusal])
   })
 
@@ -299,11 +299,11 @@ describe('peers that go away', () => {
       const socket = await dial(server.port)
       socket.on('error', () => {})
       socket.write(bytes)
-      await vi.waitFor(async () => expect(await server.connections()).toBe(1))
+      await vi.waitFor(() => expect(server.connections()).toBe(1))
       leave(socket)
       expect(await gists(post('/good'))).toEqual(['200 /good'])
       server.release()
-      await vi.waitFor(async () => expect(await server.connections()).toBe(0), { timeout: 3_000 })
+      await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 3_000 })
     }
   })
 

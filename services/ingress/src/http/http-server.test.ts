@@ -66,7 +66,7 @@ describe.concurrent('who takes his time', { timeout: 20_000 }, () => {
     socket.end(`}${good}`)
     expect(await buffer(socket)).toEqual(Buffer.alloc(0))
     expect(answersIn(Buffer.from(answer)).map(gist)).toEqual(['200 UNKNOWN_EXCEPTION'])
-    await vi.waitFor(async () => expect(await server.connections()).toBe(0))
+    await vi.waitFor(() => expect(server.connections()).toBe(0))
     expect([server.seen, server.bodies]).toEqual([['/slow'], []])
   })
 
@@ -111,7 +111,7 @@ test('2,000 idle connections hinder nobody', { timeout: 30_000 }, async () => {
     idle.push(...(await Promise.all(Array.from({ length: 100 }, () => dial(server.port)))))
   }
   idle.slice(0, 1_000).forEach((socket) => socket.write('POST /idle HTTP/1.1\r\nhost: a\r\n'))
-  await vi.waitFor(async () => expect(await server.connections()).toBe(2_000))
+  await vi.waitFor(() => expect(server.connections()).toBe(2_000))
   const from = performance.now()
   for (let round = 0; round < 50; round += 1) {
     expect((await talk(server.port, good)).map(gist)).toEqual(['200 /good'])
@@ -128,7 +128,7 @@ test('connections beyond the cap are refused, and the others go on', async () =>
     keepAliveTimeoutMs: 20_000,
   })
   const [first, ...others] = await Promise.all(Array.from({ length: 20 }, () => dial(server.port)))
-  await vi.waitFor(async () => expect(await server.connections()).toBe(20))
+  await vi.waitFor(() => expect(server.connections()).toBe(20))
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const beyond = await dial(server.port)
     beyond.on('error', () => {})
@@ -139,7 +139,7 @@ test('connections beyond the cap are refused, and the others go on', async () =>
   first.write(good)
   expect(String(await once(first, 'data'))).toContain('/good')
   first.destroy()
-  await vi.waitFor(async () => expect(await server.connections()).toBe(19))
+  await vi.waitFor(() => expect(server.connections()).toBe(19))
   expect((await talk(server.port, good)).map(gist)).toEqual(['200 /good'])
   others.forEach((socket) => socket.destroy())
 })

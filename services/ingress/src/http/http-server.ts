@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from '@signalbox/runtime/log'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import { canShareListening, expectFree, openAcceptors } from './acceptors.ts'
 import { answerDeadlineMs, createConnections } from './connections.ts'
 import { type Certificate, secureOptions } from './tls.ts'
 import type { UnparsableCause } from './unparsable.ts'
@@ -130,9 +131,15 @@ export async function openHttpServer(
   app.server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+    // Node's own count knows its own listener alone.
+    if (sockets.size > app.server.maxConnections) socket.destroy()
   })
-  const listening = { host, port, reusePort: sharesPort }
-  await app.listen(listening).catch((cause: unknown) => {
+  async function listen(): Promise<void> {
+    if (canShareListening && !sharesPort && port !== 0) await expectFree({ host, port })
+    const listening = { host, port, reusePort: sharesPort || canShareListening }
+    await app.listen(listening)
+  }
+  await listen().catch((cause: unknown) => {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     throw new StartProblem(
       `Cannot listen on ${host}:${port} for notifications (${code}). ` +
@@ -142,6 +149,7 @@ export async function openHttpServer(
   })
   const address = app.server.address()
   assert(typeof address === 'object' && address !== null, 'a TCP server has an address')
+  const acceptors = canShareListening ? await openAcceptors(app.server, { host, port: address.port }) : null
   log.info({ host, port: address.port }, 'ingress.listening')
   return {
     port: address.port,
@@ -149,6 +157,7 @@ export async function openHttpServer(
       // Node counts a connection that has never sent anything as busy, and would wait for it.
       const cutOffSilent = setTimeout(() => destroySilent(sockets), silenceDeadlineMs)
       const cutOff = setTimeout(() => app.server.closeAllConnections(), drainDeadlineMs)
+      await acceptors?.[Symbol.asyncDispose]()
       await app.close()
       clearTimeout(cutOffSilent)
       clearTimeout(cutOff)

@@ -61,6 +61,11 @@ export async function openTestServer({
     if (request.originalUrl === '/held') await held.promise
     return reply.send(resultBody('SUCCESS'))
   })
+  const open = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   const log = createLogger('test', { level: 'silent' })
   const server = await openHttpServer(app, { host: '127.0.0.1', port: 0, log })
   return {
@@ -72,8 +77,7 @@ export async function openTestServer({
     /** Why peers were answered without the app. */
     causes,
     release: held.resolve,
-    connections: () =>
-      new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count))),
+    connections: () => open.size,
     [Symbol.asyncDispose]: () => {
       held.resolve()
       return server[Symbol.asyncDispose]()

@@ -1,0 +1,185 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import { join } from 'node:path'
+import { createVerb, type Verb } from '@signalbox/runtime/command-line'
+import { z } from 'zod'
+import { dearestVerifyCost } from './dear-key.ts'
+import { startIngress } from './measure/measured-ingress.ts'
+import { measureLoad } from './measure/measurement.ts'
+import { type OverloadResult, planOverload } from './measure/overload.ts'
+import { runOverload } from './measure/run-overload.ts'
+import { panelsOf } from './report/panels.ts'
+import { plotBars } from './report/plot.ts'
+import { closedConnections, headlineOf, problemsOf } from './report/results.ts'
+import { overloadTable, seriesTable } from './report/table.ts'
+import { loadOf, measureRounds } from './rounds.ts'
+import { variantNames } from './variants/variants.ts'
+import { openWorkbench, type Workbench } from './workbench.ts'
+
+const whole = (limits: { standard: number; min: number; max: number }, description: string) =>
+  z.coerce
+    .number()
+    .int()
+    .min(limits.min)
+    .max(limits.max)
+    .default(limits.standard)
+    .meta({ description, value: 'N' })
+
+const options = z.object({
+  rounds: whole({ standard: 3, min: 1, max: 100 }, 'how often each variant is measured, in turns'),
+  seconds: whole({ standard: 5, min: 1, max: 600 }, 'length of each closed loop'),
+  openSeconds: whole({ standard: 5, min: 0, max: 600 }, 'length of each open loop; 0 leaves them out'),
+  overloadSeconds: whole(
+    { standard: 15, min: 0, max: 600 },
+    'length of each step of overload; 0 leaves the series out',
+  ),
+  variants: z
+    .string()
+    .default(variantNames.join(','))
+    .transform((list) => list.split(','))
+    .pipe(z.array(z.enum(variantNames)))
+    .meta({ description: `which of ${variantNames.join(', ')} are measured`, value: 'LIST' }),
+  replicas: whole(
+    { standard: 1, min: 1, max: 64 },
+    'measures so many ingress processes on one port too, and one, both with 256 connections (Linux)',
+  ),
+  notifications: whole(
+    { standard: 40_000, min: 1_000, max: 1_000_000 },
+    'how many are signed before; after the last they are sent again',
+  ),
+  partitions: whole({ standard: 12, min: 1, max: 1_000 }, 'partitions of the topics'),
+  verifyCost: whole(
+    { standard: 1, min: 1, max: dearestVerifyCost },
+    'so many times what a signature usually costs to verify, by the key of the client: lowers what an ingress can ' +
+      'take, so that the generator reaches 10 × that. What is refused before its body is read costs what it did',
+  ),
+  out: z
+    .string()
+    .default('bench-results')
+    .meta({ description: 'folder of ingress.json and ingress.svg', value: 'DIR' }),
+  short: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'only shows that it runs, in less than a minute; its figures say nothing' }),
+})
+
+type Options = z.output<typeof options>
+
+const shortOptions = { rounds: 1, seconds: 1, openSeconds: 2, overloadSeconds: 2, notifications: 4_000 }
+const usualPauses = { warmUpMs: 2_000, quietMs: 5_000 }
+const shortPauses = { warmUpMs: 500, quietMs: 1_000 }
+
+const overloadConnections = 1_024
+
+/** `npm run bench -- ingress` */
+export function createIngressBench({ env }: { env: Readonly<Record<string, string | undefined>> }): Verb {
+  return createVerb({
+    name: 'ingress',
+    about: 'Measures the ingress beside bare servers and beside the obvious implementation, all in one run.',
+    more: help,
+    options,
+    run: (given) => run(given.short ? { ...given, ...shortOptions } : given, env),
+  })
+}
+
+const help = `Each variant is a process of its own, on the same Kafka, and gets the same signed notifications from the same load
+generator, which judges every answer: an answer that is wrong, badly signed, missing or (but for overload) no
+acknowledgement makes the exit code 1. Variants take turns; figures are medians over the rounds, with the least and the
+greatest. CPU is user and system time of the ingress process with all its threads, divided by the answers. Latencies of
+open loops count from when a notification fell due. Overload: 2, 5 and 10 times what a closed loop has just reached,
+each followed by quiet load of a fifth of that; it is quiet again when the p99 of half a second is at most twice that
+before. The last line of the output is one JSON object. SIGNALBOX_INFRA says where Kafka comes from, as for the demo.`
+
+async function run(given: Options, env: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const progress = createProgress()
+  const { warmUpMs, quietMs } = given.short ? shortPauses : usualPauses
+  await using bench = await openWorkbench({ ...given, env, progress })
+  const series = await measureRounds(bench, {
+    rounds: given.rounds,
+    closedMs: given.seconds * 1000,
+    openMs: given.openSeconds * 1000,
+    warmUpMs,
+    variants: given.variants,
+    replicas: given.replicas,
+    progress,
+  })
+  const { capacityPerSecond, overload } =
+    given.overloadSeconds === 0
+      ? { capacityPerSecond: null, overload: [] }
+      : await measureOverload(bench, {
+          closedMs: given.seconds * 1000,
+          overloadMs: given.overloadSeconds * 1000,
+          quietMs,
+          warmUpMs,
+          progress,
+        })
+  const headline = headlineOf(series)
+  const problems = problemsOf({ series, overload }, { refusalsAreFine: given.short })
+
+  await mkdir(given.out, { recursive: true })
+  const results = {
+    machine: describeMachine(),
+    options: given,
+    headline,
+    series,
+    capacityPerSecond,
+    overload,
+    problems,
+  }
+  await writeFile(join(given.out, 'ingress.json'), `${JSON.stringify(results, null, 2)}\n`)
+  await writeFile(join(given.out, 'ingress.svg'), plotBars(panelsOf({ series, overload })))
+
+  say(seriesTable(series))
+  if (capacityPerSecond !== null) say(overloadTable(capacityPerSecond, overload))
+  if (problems.length > 0)
+    say(`These figures do not count:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+  say(`Written: ${join(given.out, 'ingress.json')}, ${join(given.out, 'ingress.svg')}`)
+  process.stdout.write(`${JSON.stringify(headline)}\n`)
+  return problems.length === 0 ? 0 : 1
+}
+
+/** One process takes it all, so that what an overload leaves behind is seen in the next. */
+async function measureOverload(
+  bench: Workbench,
+  options: {
+    closedMs: number
+    overloadMs: number
+    quietMs: number
+    warmUpMs: number
+    progress: (message: string) => void
+  },
+): Promise<{ capacityPerSecond: number; overload: OverloadResult[] }> {
+  const { closedMs, overloadMs, quietMs, warmUpMs, progress } = options
+  await using ingress = await startIngress(bench.surroundings, { name: 'ours' })
+  const load = loadOf(bench, 'ours')
+  const pace = { kind: 'closed', connections: closedConnections } as const
+  const closedLoop = (durationMs: number) =>
+    measureLoad({ ingress, brokerPids: [] }, { ...load, pace, durationMs })
+  await closedLoop(warmUpMs)
+  const { acksPerSecond: capacityPerSecond } = await closedLoop(closedMs)
+  const plan = planOverload({ capacityPerSecond, overloadMs, quietMs })
+  progress(`overload: 2, 5 and 10 times ${capacityPerSecond.toFixed(0)}/s`)
+  const overload = await runOverload(ingress, { plan, connections: overloadConnections, load })
+  return { capacityPerSecond, overload }
+}
+
+function describeMachine() {
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+  }
+}
+
+function createProgress(): (message: string) => void {
+  const begun = performance.now()
+  return (message) => {
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1).padStart(6)
+    process.stderr.write(`[${seconds} s] ${message}\n`)
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n\n`)
+}

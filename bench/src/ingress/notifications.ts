@@ -1,0 +1,70 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { clientsFile } from '@signalbox/contracts/clients-file'
+import { type PreparedRequests, prepareRequests } from '@signalbox/testkit/prepared-requests'
+import { createSigner, createTestClient, type TestClient } from '@signalbox/testkit/signed-notification'
+import { createDearKeyPair } from './dear-key.ts'
+
+/** What a notification with one entry comes to; the prototypes were measured with it too. */
+const bodyBytes = 468
+
+/** The n-th notification: a registration of its own, so that the records spread over all partitions. */
+function notificationBody(n: number): Buffer {
+  const id = String(n).padStart(12, '0')
+  const body = (rejectionReason: string) =>
+    Buffer.from(
+      JSON.stringify({
+        registrationRequestId: `2020091811058602000${id}`,
+        referenceMerchantId: `2188${id}`,
+        referenceStoreId: `34${id}`,
+        registrationResult: { registrationStatus: 'COMPLETED' },
+        pspRegistrationResultList: [
+          {
+            productCodes: ['IN_STORE_PAYMENT', 'CASHIER_PAYMENT'],
+            pspName: 'ALIPAY_CN',
+            registrationResult: { registrationStatus: 'REJECTED', rejectionReason },
+          },
+        ],
+      }),
+    )
+  return body('.'.repeat(bodyBytes - body('').length))
+}
+
+/** A client of the ingress, with its files in the folder. `verifyCost` times as dear to verify as usual. */
+export async function createBenchClient(
+  folder: string,
+  { verifyCost }: { verifyCost: number },
+): Promise<TestClient> {
+  const client = await createTestClient(folder)
+  if (verifyCost === 1) return client
+  const { privateKey, publicKey } = await createDearKeyPair({ verifyCost })
+  const text = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const file = clientsFile.parse(JSON.parse(await readFile(client.clientsFile, 'utf8')))
+  const clients = file.clients.map((entry) => ({
+    ...entry,
+    alipayKeys: entry.alipayKeys.map((key) => ({ ...key, publicKey: text })),
+  }))
+  await writeFile(client.clientsFile, JSON.stringify({ clients }))
+  const { clientId, uri, keyVersion } = client
+  return {
+    ...client,
+    alipayPrivateKey: privateKey,
+    alipayPublicKey: publicKey,
+    signer: createSigner({ clientId, uri, keyVersion, privateKey }),
+  }
+}
+
+/** Signs so many notifications into a file of the folder. */
+export function prepareNotifications(
+  client: TestClient,
+  { folder, count, onProgress }: { folder: string; count: number; onProgress: (signed: number) => void },
+): Promise<PreparedRequests> {
+  return prepareRequests({
+    file: join(folder, 'notifications'),
+    count,
+    signer: client.signer,
+    uri: client.uri,
+    body: notificationBody,
+    onProgress,
+  })
+}
