@@ -20,8 +20,13 @@ export function signedText({ uri, clientId, time, body }: SignedParts): Buffer {
 
 /** Whether `signature` is the RSASSA-PKCS1-v1_5 SHA-256 signature of the parts under the public key. */
 export function verifySignature(parts: SignedParts, signature: Uint8Array, key: KeyObject): boolean {
+  return verifyText(signedText(parts), signature, key)
+}
+
+/** As {@link verifySignature}, for a text that several keys are tried on. */
+export function verifyText(text: Uint8Array, signature: Uint8Array, key: KeyObject): boolean {
   // The padding of a plain RSA key is PKCS #1 v1.5; naming it doubles the cost, as Node wraps the key anew then.
-  return verify('sha256', signedText(parts), key, signature)
+  return verify('sha256', text, key, signature)
 }
 
 const signOnThreadPool = promisify(

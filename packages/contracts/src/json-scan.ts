@@ -54,12 +54,16 @@ class Scan {
   readonly #levels: boolean[] = []
   #depth = 0
   #tokens = 0
+  /** Whether the string stepped over last holds an escape. */
+  #hasEscape = false
   readonly #texts: Map<string, string | null>
+  readonly #wanted: readonly { name: string; bytes: Buffer }[]
 
   constructor(bytes: Uint8Array, start: number, wanted: readonly string[]) {
     this.#bytes = bytes
     this.#at = start
     this.#texts = new Map(wanted.map((name) => [name, null]))
+    this.#wanted = wanted.map((name) => ({ name, bytes: Buffer.from(name) }))
   }
 
   run(): ScannedObject | null {
@@ -132,17 +136,35 @@ class Scan {
     this.#skipBlanks()
     const from = this.#at
     if (this.#bytes[this.#at] !== quote || !this.#string()) return false
-    const name = this.#levels.length === 1 ? this.#textFrom(from) : null
+    const name = this.#levels.length === 1 ? this.#wantedNameFrom(from) : null
     this.#skipBlanks()
     if (this.#bytes[this.#at] !== colon) return false
     this.#tokens += 2
     this.#at += 1
-    return name !== null && this.#texts.has(name) ? name : null
+    return name
+  }
+
+  /** The wanted name that the string from there is; most are told from it by their length. */
+  #wantedNameFrom(from: number): string | null {
+    if (this.#hasEscape) {
+      const name = this.#textFrom(from)
+      return this.#texts.has(name) ? name : null
+    }
+    const bytes = this.#at - from - 2
+    const found = this.#wanted.find(
+      (wanted) => wanted.bytes.length === bytes && this.#holds(wanted.bytes, from + 1),
+    )
+    return found?.name ?? null
+  }
+
+  #holds(wanted: Buffer, from: number): boolean {
+    return wanted.equals(this.#bytes.subarray(from, from + wanted.length))
   }
 
   #string(): boolean {
     const bytes = this.#bytes
     let at = this.#at + 1
+    this.#hasEscape = false
     for (;;) {
       const byte = bytes[at]
       // The end, or a control character.
@@ -153,6 +175,7 @@ class Scan {
         return true
       }
       if (byte === backslash) {
+        this.#hasEscape = true
         this.#at = at
         if (!this.#escape()) return false
         at = this.#at

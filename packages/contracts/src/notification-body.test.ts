@@ -48,7 +48,7 @@ describe('a body', () => {
     ['a text', '"{}"', 'not_json_object', ''],
     ['two objects', '{}{}', 'not_json_object', ''],
     ['deeper than 32', `{"extra":${'['.repeat(32)}${']'.repeat(32)}}`, 'too_deep', ''],
-    ['a million and more values', `{"extra":[${'0,'.repeat(600_000)}0]}`, 'too_many_tokens', ''],
+    ['two million and more tokens', `{"extra":[${'0,'.repeat(1_100_000)}0]}`, 'too_many_tokens', ''],
     ['very deep', `{"extra":${'['.repeat(500_000)}${']'.repeat(500_000)}}`, 'too_deep', ''],
     [
       'a routing member twice',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { scanJsonObject } from './json-scan.ts'
 import { inspectJson, type MemberTree } from './json-text.ts'
+import { topics } from './topics.ts'
 
 const text = z.string().nullish()
 
@@ -40,8 +41,8 @@ export type UnreadableBody = {
 }
 
 const maxDepth = 32
-/** The ingress takes 4 MiB by default; real lists need 4.4 to 6 bytes a token. */
-const maxTokens = 1024 * 1024
+/** Real lists need 4.4 to 6 bytes a token. */
+const maxTokens = topics.raw.maxMessageBytes / 4
 
 const used = {}
 

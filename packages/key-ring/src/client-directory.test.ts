@@ -82,9 +82,9 @@ test('active and retiring keys verify, retired ones never; a client may still be
 describe('candidate keys', () => {
   const key = alipay.publicKey
   const verifyingKeys = [
-    { version: '3', isActive: true, key },
-    { version: '2', isActive: true, key },
-    { version: '1', isActive: false, key },
+    { version: '3', isActive: true, key, signatureBytes: 256 },
+    { version: '2', isActive: true, key, signatureBytes: 256 },
+    { version: '1', isActive: false, key, signatureBytes: 256 },
   ]
   const client: Client = {
     clientId: 'T_1',

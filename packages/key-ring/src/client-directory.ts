@@ -15,6 +15,9 @@ import { keyFileProblem } from './key-file-mode.ts'
 
 export type VersionedKey = { version: string; key: KeyObject }
 
+/** A key of Alipay's; a signature it makes has so many bytes, no more and no less. */
+export type VerifyingKey = VersionedKey & { isActive: boolean; signatureBytes: number }
+
 /** Who may send, under which paths, and with which keys. */
 export type Client = {
   clientId: string
@@ -23,7 +26,7 @@ export type Client = {
   paths: ReadonlySet<string>
   anyKeyVersion: boolean
   /** Keys of Alipay's that may verify: active ones first, the greatest version first among each kind. */
-  verifyingKeys: readonly (VersionedKey & { isActive: boolean })[]
+  verifyingKeys: readonly VerifyingKey[]
   /** Our key that signs answers. */
   signingKey: VersionedKey
 }
@@ -68,7 +71,7 @@ export function createClientDirectory(files: ClientFiles): ClientDirectory {
  * The keys that may have made a signature naming this version, likeliest first; none when the client has no
  * such key. A sender that names no version means its newest, but during a rotation its newest may be our second.
  */
-export function candidateKeys(client: Client, version: string | null): readonly VersionedKey[] {
+export function candidateKeys(client: Client, version: string | null): readonly VerifyingKey[] {
   if (version === null) return client.verifyingKeys
   const named = client.verifyingKeys.filter((key) => key.version === version)
   if (!client.anyKeyVersion) return named
@@ -113,16 +116,16 @@ function createClient(files: ClientFiles, entry: ClientEntry): Client {
     push: entry.push,
     paths: new Set(entry.paths),
     anyKeyVersion: entry.anyKeyVersion,
-    verifyingKeys: verifying.map(({ version, state, publicKey }) => ({
-      version,
-      isActive: state === 'active',
-      key: keyOf(parsePublicKey(publicKey), {
+    verifyingKeys: verifying.map(({ version, state, publicKey }) => {
+      const key = keyOf(parsePublicKey(publicKey), {
         file,
         clientId,
         key: `alipayKeys version ${version}`,
         remedy: "Copy Alipay's public key from the developer center: base64 on one line, or PEM.",
-      }),
-    })),
+      })
+      const signatureBytes = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8)
+      return { version, isActive: state === 'active', key, signatureBytes }
+    }),
     signingKey: createSigningKey(files, clientId, signing),
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readConfig } from './config.ts'
+import { overrun } from './overload/gate.ts'
 
 const needed = { KAFKA_BROKERS: '127.0.0.1:9092', CLIENTS_FILE: 'clients.json' }
 
@@ -25,8 +26,8 @@ test('room for bodies grows with the body limit', () => {
 
 test('what the gate may let through fits into the queue of the producer', () => {
   const { gate, queue } = readConfig({ ...needed, MAX_WAITING: '10000', BODY_LIMIT_BYTES: '8000000' })
-  expect(queue.maxQueuedRecords).toBeGreaterThanOrEqual(2 * gate.maxWaiting)
-  expect(queue.maxQueuedBytes).toBeGreaterThanOrEqual(1.5 * gate.maxBytes)
+  expect(queue.maxQueuedRecords).toBeGreaterThanOrEqual(overrun * gate.maxWaiting)
+  expect(queue.maxQueuedBytes).toBeGreaterThanOrEqual(overrun * gate.maxBytes)
 })
 
 test('an age limit below the sender’s retry schedule starts with a warning', () => {

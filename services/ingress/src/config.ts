@@ -3,6 +3,7 @@ import { kafkaConfig, kafkaEnv } from '@signalbox/kafka/config'
 import { type Environment, milliseconds, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { z } from 'zod'
+import { overrun } from './overload/gate.ts'
 
 /** A record is the body and at most 16 KiB of request headers; it must fit into the topic. */
 const roomForHeadersBytes = 64 * 1024
@@ -81,14 +82,16 @@ export const ingressEnv = z.object({
     'requests after which a connection is closed, so that load moves to new replicas',
   ),
   MAX_WAITING: count({ standard: 256, min: 8, max: 10_000 }).describe(
-    'notifications that may wait for Kafka at a time; the limit in force adapts between 8 and this',
+    'notifications that may wait for Kafka at a time, twice that for clients below their share; adapts between 8 and this',
   ),
   MAX_BYTES_IN_FLIGHT: z.coerce
     .number()
     .int()
     .min(1024 * 1024)
     .optional()
-    .describe('bytes of bodies held at a time; not set means 16 times BODY_LIMIT_BYTES'),
+    .describe(
+      'bytes of bodies above 16 KiB held at a time, twice that for clients below their share; not set means 16 times BODY_LIMIT_BYTES',
+    ),
 })
 
 /** @throws StartProblem, or an Error that names the variable */
@@ -134,7 +137,10 @@ export function readConfig(env: Environment) {
     },
     gate: { maxWaiting: given.MAX_WAITING, maxBytes },
     // The gate refuses first; these only bound what it let through.
-    queue: { maxQueuedRecords: 4 * given.MAX_WAITING, maxQueuedBytes: 2 * maxBytes },
+    queue: {
+      maxQueuedRecords: 2 * overrun * given.MAX_WAITING,
+      maxQueuedBytes: 2 * overrun * (maxBytes + given.MAX_WAITING * 16 * 1024),
+    },
     acknowledging: { ackDeadlineMs: given.ACK_DEADLINE_MS, maxRequestAgeMs },
     kafka: kafkaConfig(given),
     clientsFile: given.CLIENTS_FILE,

@@ -61,7 +61,11 @@ const app = createApp({
   report,
   now: Date.now,
 })
-await using server = await openHttpServer(app, { ...config.http.listening, log })
+await using server = await openHttpServer(app, {
+  ...config.http.listening,
+  log,
+  onDropped: report.dropped,
+})
 
 log.info({ port: server.port, opsPort: ops.port }, 'ingress.started')
 await untilStopped(stop)

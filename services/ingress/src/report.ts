@@ -15,7 +15,7 @@ export type Answered = {
   partition?: number
   bytes: number
   durationMs: number
-  /** Who sent it, as far as the proxies in front can be believed; asked for refusals alone. */
+  /** Where it came from, as far as the proxies in front can be believed; asked for refusals alone. */
   remoteAddress: () => string
 }
 
@@ -23,8 +23,8 @@ export type Report = ReturnType<typeof createReport>
 
 /** Lines of successes in a second that are all written; beyond, one in so many. */
 const successLines = { fullPerSecond: 100, thenOneIn: 100 }
-/** Refusals are each written, up to a rate at which they could only be a flood; beyond it a count stands for them. */
-const refusalLines = { fullPerSecond: 1_000, thenOneIn: Number.POSITIVE_INFINITY }
+/** What nobody has signed is written up to this rate; beyond it a count stands for it. The signed is always written. */
+const strangerLines = { fullPerSecond: 100, thenOneIn: Number.POSITIVE_INFINITY }
 
 /** One wide log line and a few figures per answered request. */
 export function createReport({
@@ -59,6 +59,15 @@ export function createReport({
     help: 'Connections that sent what is no request, or none in time.',
     labels: ['cause'],
   })
+  const dropped = metrics.counter({
+    name: 'connections_dropped_total',
+    help: 'Connections closed at once because there were MAX_CONNECTIONS.',
+  })
+  metrics.gauge({
+    name: 'event_loop_late_seconds',
+    help: 'How late the event loop is, by the median of the last quarter of a second.',
+    value: () => gate.figures().loopDelayMs / 1000,
+  })
   metrics.gauge({
     name: 'notifications_waiting',
     help: 'Notifications that wait for Kafka to confirm them.',
@@ -71,11 +80,11 @@ export function createReport({
   })
   metrics.gauge({
     name: 'notification_bytes_held',
-    help: 'Bytes of bodies held in memory.',
+    help: 'Bytes of large bodies held in memory.',
     value: () => gate.figures().heldBytes,
   })
   const successes = createLogSampler({ ...successLines, now })
-  const refusals = createLogSampler({ ...refusalLines, now })
+  const strangers = createLogSampler({ ...strangerLines, now })
 
   return {
     answered(about: Answered): void {
@@ -88,8 +97,8 @@ export function createReport({
         return
       }
       refused.inc({ reason: about.reason ?? 'none' })
-      if (refusals.next() === null) return
-      const unwritten = refusals.takeSkipped()
+      if (about.notificationId === undefined && strangers.next() === null) return
+      const unwritten = strangers.takeSkipped()
       if (unwritten > 0) log.warn({ count: unwritten }, 'notification.refusals_unwritten')
       const line = lineOf(about, { remoteAddress: about.remoteAddress() })
       if (isWorthALook(about)) log.warn(line, 'notification.answered')
@@ -99,6 +108,8 @@ export function createReport({
       log.error({ err: error }, 'notification.failed')
     },
     unparsable: (cause: UnparsableCause): void => unparsable.inc({ cause }),
+    cutOff: (): void => unparsable.inc({ cause: 'cut_off' }),
+    dropped: (): void => dropped.inc(),
   }
 }
 

@@ -11,7 +11,7 @@ export const client: Client = {
   push: false,
   paths: new Set(['/notify/registration', '/notify/second']),
   anyKeyVersion: false,
-  verifyingKeys: [{ version: '1', isActive: true, key: alipay.publicKey }],
+  verifyingKeys: [{ version: '1', isActive: true, key: alipay.publicKey, signatureBytes: 256 }],
   signingKey: { version: '7', key: own.privateKey },
 }
 

@@ -17,7 +17,7 @@ function openApp(options: { port: number; sharesPort: boolean }) {
         accepted += 1
       }),
   })
-  const server = openHttpServer(app, { host: '127.0.0.1', ...options, log })
+  const server = openHttpServer(app, { host: '127.0.0.1', ...options, log, onDropped: () => undefined })
   return { server, accepted: () => accepted }
 }
 

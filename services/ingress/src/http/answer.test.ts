@@ -66,7 +66,7 @@ test('a new key of ours signs at once, within the same second', async () => {
   expect(verifyAnswer(received(answer), { publicKey, uri })).toBe(true)
 })
 
-test('who is not verified can have 200 texts signed a second, and nobody else goes unsigned for that', async () => {
+test('who names a client can have 200 texts signed a second, and neither its own nor others go unsigned for that', async () => {
   const answers = createAnswers({ now })
   const refusals = await Promise.all(
     Array.from({ length: 300 }, async (_, n) => {
@@ -77,6 +77,8 @@ test('who is not verified can have 200 texts signed a second, and nobody else go
   const signed = refusals.filter((answer) => answer.headers.includes('signature'))
   expect(signed).toHaveLength(200)
   expect(isSigned(await answers('SUCCESS', recipient))).toBe(true)
+  const other = { ...client, clientId: 'T_2' }
+  expect(isSigned(await answers('KEY_NOT_FOUND', { client: other, uri, isVerified: false }))).toBe(true)
 })
 
 test('a signature that cannot be made is an error for each who waits, and is tried again', async () => {

@@ -14,10 +14,13 @@ export type Answer = { headers: string[]; body: string }
 export type Recipient = Addressee & { isVerified: boolean }
 
 /**
- * Signatures of refusals that are made in a second at most. Whoever knows a client id can ask for another text with
+ * Signatures of refusals that are made in a second for one client at most. Whoever knows a client id can ask for another text with
  * every query he invents, and a signature costs as much as a dozen verifications.
  */
 const refusalSignaturesPerSecond = 200
+
+/** What has been made for a client in this second. */
+type OfClient = { answers: Map<string, Answer | Promise<Answer>>; refusalsSigned: number }
 
 /**
  * Makes answers, signed for a known client on a path of its own. Nothing in them comes from the request but what
@@ -30,8 +33,7 @@ export function createAnswers({ now }: { now: () => number }) {
   let second = Number.NaN
   let responseTime = ''
   let unsigned = new Map<ResultCode, Answer>()
-  let signed = new Map<Client, Map<string, Answer | Promise<Answer>>>()
-  let refusalsSigned = 0
+  let signed = new Map<Client, OfClient>()
 
   function keepTime(): void {
     const nowMs = now()
@@ -41,7 +43,6 @@ export function createAnswers({ now }: { now: () => number }) {
     responseTime = formatResponseTime(nowMs)
     unsigned = new Map()
     signed = new Map()
-    refusalsSigned = 0
   }
 
   function unsignedAnswer(code: ResultCode): Answer {
@@ -54,20 +55,21 @@ export function createAnswers({ now }: { now: () => number }) {
 
   function signedAnswer(code: ResultCode, recipient: Recipient): Answer | Promise<Answer> {
     const { client, uri, isVerified } = recipient
-    const ofClient = signed.get(client) ?? new Map<string, Answer | Promise<Answer>>()
+    const ofClient: OfClient = signed.get(client) ?? { answers: new Map(), refusalsSigned: 0 }
     signed.set(client, ofClient)
+    const { answers } = ofClient
     const key = `${code} ${uri}`
-    const known = ofClient.get(key)
+    const known = answers.get(key)
     if (known !== undefined) return known
     if (!isVerified) {
-      if (refusalsSigned >= refusalSignaturesPerSecond) return unsignedAnswer(code)
-      refusalsSigned += 1
+      if (ofClient.refusalsSigned >= refusalSignaturesPerSecond) return unsignedAnswer(code)
+      ofClient.refusalsSigned += 1
     }
     const signing = sign(code, recipient, responseTime)
-    ofClient.set(key, signing)
+    answers.set(key, signing)
     signing.then(
-      (answer) => ofClient.set(key, answer),
-      () => ofClient.delete(key),
+      (answer) => answers.set(key, answer),
+      () => answers.delete(key),
     )
     return signing
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUIDv7 } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,7 +78,10 @@ beforeEach(async () => {
   append = () => Promise.resolve(stored)
   metrics = createMetrics('ingress')
   const log = createLogger('ingress', { level: 'info', destination: { write: (line) => logged.push(line) } })
-  gate = createGate({ maxWaiting: 256, maxBytes: 1_000_000 }, () => 0)
+  gate = createGate(
+    { maxWaiting: 256, maxBytes: 1_000_000 },
+    { oldestWaitMs: () => 0, now: () => performance.now() },
+  )
   const report = createReport({ log, metrics, gate, now: Date.now })
   const keepNotification = createKeepNotification({
     notifications: {
@@ -95,14 +98,27 @@ beforeEach(async () => {
     now: Date.now,
   })
   const app = createApp({ ...appOptions(), keepNotification, gate, report })
-  server = await openHttpServer(app, { host: '127.0.0.1', port: 0, sharesPort: false, log })
+  server = await openHttpServer(app, {
+    host: '127.0.0.1',
+    port: 0,
+    sharesPort: false,
+    log,
+    onDropped: () => undefined,
+  })
 })
 afterEach(() => server[Symbol.asyncDispose]())
 
-type Sent = { method?: string; target?: string; headers: OutgoingHttpHeaders; body?: Buffer }
+type Sent = {
+  method?: string
+  target?: string
+  headers: OutgoingHttpHeaders
+  body?: Buffer
+  agent?: Agent
+}
 
-async function send({ method = 'POST', target = known.uri, headers, body }: Sent): Promise<Received> {
-  const request = httpRequest({ host: '127.0.0.1', port: server.port, method, path: target, headers })
+async function send({ method = 'POST', target = known.uri, headers, body, agent }: Sent): Promise<Received> {
+  const at = { host: '127.0.0.1', port: server.port, method, path: target, headers }
+  const request = httpRequest(agent === undefined ? at : { ...at, agent })
   const { promise, resolve, reject } = Promise.withResolvers<Received>()
   request.on('error', reject)
   request.on('response', (response) => {
@@ -246,6 +262,7 @@ describe('every result code is answered 200, signed for a known client on its pa
     append = () => Promise.reject(new Error('broken'))
     expect(verdictOf(await send(signed))).toBe('UNKNOWN_EXCEPTION U, signed')
     expect(logged.filter((line) => line.includes('"level":50'))).toHaveLength(1)
+    expect(gate.figures().waiting).toBe(0)
   })
 })
 
@@ -390,6 +407,39 @@ test('one wide line and the figures tell of a notification, and neither holds wh
   )
 })
 
+test('a flood of strangers hides no refusal of what was signed', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  await Promise.all(Array.from({ length: 300 }, async () => send({ headers: {}, target: '/nowhere', agent })))
+  agent.destroy()
+  append = () => Promise.resolve({ kind: 'unconfirmed', reason: 'deadline' })
+  await send(await known.signer.sign(sample))
+  const lines = logged.map((line) => z.looseObject({}).parse(JSON.parse(line)))
+  expect(lines.filter(({ reason }) => reason === 'deadline')).toHaveLength(1)
+  const told = lines.filter(({ reason }) => reason === 'unknown_path').length
+  const counted = lines.reduce((sum, { count }) => sum + Number(count ?? 0), 0)
+  expect(told + counted).toBe(300)
+  expect(told).toBeLessThanOrEqual(200) // The flood may lie in two seconds.
+})
+
+test('bodies of strangers that do not end take no place from a known client', async () => {
+  const body = Buffer.from(sample.padEnd(bodyLimitBytes))
+  const { headers } = await known.signer.sign('something else')
+  const stuck = Array.from({ length: 50 }, () => {
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write(rawRequest({ headers, body }).subarray(0, -1))
+    return socket
+  })
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => send(await known.signer.sign(sample))),
+  )
+  for (const socket of stuck) socket.destroy()
+  expect(new Set(answers.map((answer) => verdictOf(answer)))).toEqual(new Set(['SUCCESS S, signed']))
+  await vi.waitFor(async () =>
+    expect(await metrics.text()).toMatch(/unparsable_requests_total\{cause="cut_off".*\} 50/),
+  )
+  expect(gate.figures()).toMatchObject({ waiting: 0, heldBytes: 0 })
+})
+
 test('closing answers what is under way and ends its connection, and takes nothing more', async () => {
   const { promise: confirmed, resolve: confirm } = Promise.withResolvers<AppendResult>()
   append = () => confirmed
@@ -410,7 +460,7 @@ test('a port that is taken is told with the variable to change', async () => {
   const log = createLogger('x', { level: 'silent' })
   const report = createReport({ log, metrics: createMetrics('x'), gate, now: Date.now })
   const second = createApp({ ...appOptions(), keepNotification: neverAsked, gate, report })
-  const taken = { host: '127.0.0.1', port: server.port, sharesPort: false, log }
+  const taken = { host: '127.0.0.1', port: server.port, sharesPort: false, log, onDropped: () => undefined }
   await expect(openHttpServer(second, taken)).rejects.toThrow(/EADDRINUSE.*Set INGRESS_PORT/)
   await second.close()
 })

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
 import type { ResultCode } from '@signalbox/alipay/result'
 import type { ClientDirectory } from '@signalbox/key-ring/client-directory'
 import Fastify, {
@@ -7,7 +7,7 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify'
-import { type AdmittedHead, type CheckedHead, checkHead } from '../notification/check-head.ts'
+import { type Addressee, type AdmittedHead, checkHead } from '../notification/check-head.ts'
 import type { Kept, createKeepNotification } from '../notification/keep-notification.ts'
 import type { Gate } from '../overload/gate.ts'
 import type { Report } from '../report.ts'
@@ -15,18 +15,23 @@ import { type Answer, createAnswers } from './answer.ts'
 import { continueWhenAdmitted } from './http-server.ts'
 import { type ReadBody, readBody } from './read-body.ts'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Null until the head was checked. */
-    checkedHead: CheckedHead | null
-    /** When its head had arrived, by the monotonic clock. */
-    arrivedAtMs: number
-    /** Bytes of its body that the gate counts. */
-    heldBytes: number
-  }
+/** A request on its way to its answer. */
+type Exchange = {
+  request: FastifyRequest
+  reply: FastifyReply
+  /** When its head had arrived, by the monotonic clock. */
+  arrivedAtMs: number
+  addressee: Addressee | null
+  /** Of its body. */
+  bytes: number
 }
 
-const noBody: ReadBody = { kind: 'body', bytes: Buffer.alloc(0) }
+const unreadOutcomes: Readonly<Record<Exclude<ReadBody['kind'], 'body'>, Kept | null>> = {
+  too_large: { code: 'PARAM_ILLEGAL', reason: 'body_too_large' },
+  no_room: { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'bytes_limit' },
+  cut_off: null,
+}
+
 /** Refusals for overload that close the connection: one in so many, so that the load can move elsewhere. */
 const closesOneIn = 10
 
@@ -62,120 +67,94 @@ export function createApp({
   let overloadRefusals = 0
   const app = Fastify({
     ...connection,
-    bodyLimit: bodyLimitBytes,
     trustProxy: [...trustedProxies],
     // A router would decode and complete the path; here only the bytes that were signed decide.
     rewriteUrl: () => '/',
   })
-
-  app.decorateRequest('checkedHead', null)
-  app.decorateRequest('arrivedAtMs', 0)
-  app.decorateRequest('heldBytes', 0)
   app.addHook('preClose', async () => {
     stopping = true
   })
 
-  app.addHook('onRequest', (request, reply, done) => {
-    request.arrivedAtMs = performance.now()
+  // Everything happens here, before Fastify would judge the body by rules of its own.
+  app.addHook('onRequest', (request, reply) => {
+    reply.hijack()
+    const { raw } = request
     const head = checkHead(
       {
         method: request.method,
         target: publicPathPrefix + request.originalUrl,
-        headers: request.raw.headers,
-        rawHeaders: request.raw.rawHeaders,
-        httpVersion: request.raw.httpVersion,
+        headers: raw.headers,
+        rawHeaders: raw.rawHeaders,
+        httpVersion: raw.httpVersion,
       },
       { directory: clients(), bodyLimitBytes },
     )
-    request.checkedHead = head
-    if (head.kind === 'refused') return answer(request, reply, head)
-    const refusal = gate.refusal({
-      clientId: head.addressee.client.clientId,
-      declaredBytes: head.declaredBytes,
-    })
-    if (refusal !== null) {
-      return answer(request, reply, { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: refusal })
-    }
-    continueWhenAdmitted(request.raw, reply.raw)
-    // It has been judged, and Fastify shall not judge it by other rules.
-    delete request.raw.headers['content-type']
-    return done()
-  })
-
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (request, _payload, done) => {
-    const { clientId } = admitted(request).addressee.client
-    const hold = (bytes: number) => {
-      request.heldBytes += bytes
-      return gate.hold(clientId, bytes)
-    }
-    readBody(request.raw, { limitBytes: bodyLimitBytes, hold }, (read) => done(null, read))
-  })
-
-  app.post<{ Body: ReadBody | undefined }>('/', (request, reply) => {
-    const head = admitted(request)
-    const { body = noBody } = request
-    switch (body.kind) {
-      case 'body':
-        keepNotification(head, body.bytes).then(
-          (kept) => answer(request, reply, kept),
-          (error: unknown) => fail(request, reply, error),
-        )
-        break
-      case 'too_large':
-        answer(request, reply, { code: 'PARAM_ILLEGAL', reason: 'body_too_large' })
-        break
-      case 'no_room':
-        answer(request, reply, { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'bytes_limit' })
-        break
-      case 'cut_off':
-        answer(request, reply, { code: 'PARAM_ILLEGAL', reason: 'body_cut_off' })
-        break
+    const { addressee } = head
+    const exchange = { request, reply, arrivedAtMs: performance.now(), addressee, bytes: 0 }
+    const refusal = head.kind === 'refused' ? head : gateRefusal(head)
+    if (refusal !== null) void answer(exchange, refusal)
+    else if (head.kind === 'admitted') {
+      continueWhenAdmitted(raw, reply.raw)
+      receive(exchange, head)
     }
   })
 
-  app.setErrorHandler((error, request, reply) => fail(request, reply, error))
-
-  function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-    report.failed(error)
-    answer(request, reply, { code: 'UNKNOWN_EXCEPTION', reason: 'internal' })
+  function gateRefusal({ addressee, declaredBytes }: AdmittedHead): Kept | null {
+    const reason = gate.refusal({ clientId: addressee.client.clientId, declaredBytes })
+    return reason === null ? null : { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason }
   }
 
-  function answer(request: FastifyRequest, reply: FastifyReply, outcome: Kept): void {
-    reply.hijack()
-    const addressee = request.checkedHead?.addressee ?? null
+  function receive(exchange: Exchange, head: AdmittedHead): void {
+    const body = gate.openBody(() => giveUp())
+    const giveUp = readBody(exchange.request.raw, { limitBytes: bodyLimitBytes, take: body.take }, (read) => {
+      body.complete()
+      outcomeOf(exchange, head, read)
+        .then((kept) => {
+          body.release()
+          return kept === null ? report.cutOff() : answer(exchange, kept)
+        })
+        .catch((error: unknown) => report.failed(error))
+    })
+  }
+
+  /** What is to be answered; null: there is nobody left to answer. */
+  async function outcomeOf(exchange: Exchange, head: AdmittedHead, read: ReadBody): Promise<Kept | null> {
+    if (read.kind !== 'body') return unreadOutcomes[read.kind]
+    exchange.bytes = read.bytes.length
+    try {
+      return await keepNotification(head, read.bytes)
+    } catch (error) {
+      report.failed(error)
+      return { code: 'UNKNOWN_EXCEPTION', reason: 'internal' }
+    }
+  }
+
+  /** Sends at once what is at hand, without a promise. */
+  function answer(exchange: Exchange, outcome: Kept): void | Promise<void> {
+    const { addressee } = exchange
     const isVerified = outcome.notificationId !== undefined
     const made = answerFor(outcome.code, addressee === null ? null : { ...addressee, isVerified })
-    if (made instanceof Promise) {
-      made.then(
-        (late) => send(request, reply.raw, outcome, late),
-        (error: unknown) => {
-          report.failed(error)
-          const unsigned = answerFor('UNKNOWN_EXCEPTION', null)
-          send(request, reply.raw, { code: 'UNKNOWN_EXCEPTION', reason: 'unsigned' }, unsigned)
-        },
-      )
-    } else {
-      send(request, reply.raw, outcome, made)
-    }
+    if (!(made instanceof Promise)) return send(exchange, outcome, made)
+    return made.then(
+      (late) => send(exchange, outcome, late),
+      (error: unknown) => {
+        report.failed(error)
+        const unsigned = answerFor('UNKNOWN_EXCEPTION', null)
+        send(exchange, { code: 'UNKNOWN_EXCEPTION', reason: 'unsigned' }, unsigned)
+      },
+    )
   }
 
-  function send(
-    request: FastifyRequest,
-    response: ServerResponse,
-    outcome: Kept,
-    { headers, body }: Answer,
-  ): void {
-    const clientId = request.checkedHead?.addressee?.client.clientId
-    response.writeHead(200, closes(outcome.code) ? [...headers, 'connection', 'close'] : headers)
-    response.end(body, 'latin1')
-    if (clientId !== undefined) gate.release(clientId, request.heldBytes)
+  function send(exchange: Exchange, outcome: Kept, { headers, body }: Answer): void {
+    const { request, reply, arrivedAtMs, addressee, bytes } = exchange
+    reply.raw.writeHead(200, closes(outcome.code) ? [...headers, 'connection', 'close'] : headers)
+    reply.raw.end(body, 'latin1')
     report.answered({
       ...outcome,
-      clientId,
-      bytes: request.heldBytes,
-      durationMs: performance.now() - request.arrivedAtMs,
-      remoteAddress: () => request.ip,
+      clientId: addressee?.client.clientId,
+      bytes,
+      durationMs: performance.now() - arrivedAtMs,
+      remoteAddress: () => addressOf(request),
     })
   }
 
@@ -189,8 +168,7 @@ export function createApp({
   return app
 }
 
-function admitted(request: FastifyRequest): AdmittedHead {
-  const { checkedHead } = request
-  if (checkedHead?.kind !== 'admitted') throw new Error('a refused head has been answered already')
-  return checkedHead
+/** What a proxy passes on as an address may be any text of the sender's. */
+function addressOf(request: FastifyRequest): string {
+  return isIP(request.ip) === 0 ? (request.socket.remoteAddress ?? '') : request.ip
 }

@@ -125,15 +125,24 @@ export type HttpServer = AsyncDisposable & { port: number }
  */
 export async function openHttpServer(
   app: FastifyInstance,
-  { host, port, sharesPort = false, log }: { host: string; port: number; sharesPort?: boolean; log: Logger },
+  {
+    host,
+    port,
+    sharesPort = false,
+    log,
+    onDropped,
+  }: { host: string; port: number; sharesPort?: boolean; log: Logger; onDropped: () => void },
 ): Promise<HttpServer> {
   const sockets = new Set<Socket>()
   app.server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     // Node's own count knows its own listener alone.
-    if (sockets.size > app.server.maxConnections) socket.destroy()
+    if (sockets.size <= app.server.maxConnections) return
+    socket.destroy()
+    onDropped()
   })
+  app.server.on('drop', onDropped)
   async function listen(): Promise<void> {
     if (canShareListening && !sharesPort && port !== 0) await expectFree({ host, port })
     const listening = { host, port, reusePort: sharesPort || canShareListening }

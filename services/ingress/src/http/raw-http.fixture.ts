@@ -67,7 +67,7 @@ export async function openTestServer({
     socket.once('close', () => open.delete(socket))
   })
   const log = createLogger('test', { level: 'silent' })
-  const server = await openHttpServer(app, { host: '127.0.0.1', port: 0, log })
+  const server = await openHttpServer(app, { host: '127.0.0.1', port: 0, log, onDropped: () => undefined })
   return {
     port: server.port,
     /** The targets of the requests that reached the app. */

@@ -11,13 +11,14 @@ export type ReadBody =
 /**
  * Reads a body as it comes, never inflated.
  *
- * @param hold is told of every chunk; false: there is no room for more
+ * @param take is told of every chunk; false: there is no room for it
+ * @returns a function that gives up reading, for want of room
  */
 export function readBody(
   request: IncomingMessage,
-  { limitBytes, hold }: { limitBytes: number; hold: (bytes: number) => boolean },
+  { limitBytes, take }: { limitBytes: number; take: (bytes: number) => boolean },
   done: (read: ReadBody) => void,
-): void {
+): () => void {
   const chunks: Buffer[] = []
   let bytes = 0
   let isDone = false
@@ -33,8 +34,8 @@ export function readBody(
     if (isDone) return
     bytes += chunk.length
     if (bytes > limitBytes) return finish({ kind: 'too_large' })
-    if (!hold(chunk.length)) return finish({ kind: 'no_room' })
     chunks.push(chunk)
+    if (!take(chunk.length)) finish({ kind: 'no_room' })
   })
   request.on('end', () => {
     const [only] = chunks
@@ -42,4 +43,5 @@ export function readBody(
   })
   request.on('error', () => finish({ kind: 'cut_off' }))
   request.on('close', () => finish({ kind: 'cut_off' }))
+  return () => finish({ kind: 'no_room' })
 }

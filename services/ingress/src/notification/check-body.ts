@@ -1,4 +1,4 @@
-import { type SignedParts, verifySignature } from '@signalbox/alipay/signature'
+import { type SignedParts, signedText, verifyText } from '@signalbox/alipay/signature'
 import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
 import { readRouting } from '@signalbox/contracts/notification-body'
 import type { AdmittedHead } from './check-head.ts'
@@ -42,5 +42,6 @@ function signerOf(
   signature: Buffer,
   keys: readonly VersionedKey[],
 ): VersionedKey | undefined {
-  return keys.find(({ key }) => verifySignature(parts, signature, key))
+  const text = signedText(parts)
+  return keys.find(({ key }) => verifyText(text, signature, key))
 }

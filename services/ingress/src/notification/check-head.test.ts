@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { checkHead, type RequestHead } from './check-head.ts'
-import { alipay, client, directory, directoryOf } from '../test-client.fixture.ts'
+import { client, directory, directoryOf } from '../test-client.fixture.ts'
 
 const signature = `algorithm=RSA256,keyVersion=1,signature=${encodeURIComponent(Buffer.alloc(256, 1).toString('base64'))}`
 const good: RequestHead = {
@@ -26,7 +26,7 @@ test('a good head is admitted with what the body will be checked against', () =>
     requestTimeMs: Date.UTC(2019, 6, 12, 6, 38, 56, 253),
     signatureHeader: signature,
     signature: Buffer.alloc(256, 1),
-    keys: [{ version: '1', isActive: true, key: alipay.publicKey }],
+    keys: client.verifyingKeys,
     declaredBytes: 0,
     traceparent: null,
   })

@@ -35,6 +35,7 @@ export type HeadRefusal =
   | 'client_not_on_path'
   | 'signature_header'
   | 'unknown_key'
+  | 'signature_length'
 
 /** Who gets a signed answer and for which uri: a known client on a path of its own, nobody else. */
 export type Addressee = { client: Client; uri: string }
@@ -95,8 +96,10 @@ export function checkHead(
   const signatureHeader = headerText(headers, 'signature') ?? ''
   const signature = parseSignatureHeader(signatureHeader)
   if (signature === null) return refused('INVALID_SIGNATURE', 'signature_header')
-  const keys = candidateKeys(client, signature.keyVersion)
-  if (keys.length === 0) return refused('KEY_NOT_FOUND', 'unknown_key')
+  const candidates = candidateKeys(client, signature.keyVersion)
+  if (candidates.length === 0) return refused('KEY_NOT_FOUND', 'unknown_key')
+  const keys = candidates.filter(({ signatureBytes }) => signatureBytes === signature.signature.length)
+  if (keys.length === 0) return refused('INVALID_SIGNATURE', 'signature_length')
 
   return {
     kind: 'admitted',

@@ -57,13 +57,16 @@ export const createKeepNotification = ({
     const setAside = setAsideFor(checked, isOverAge)
     const partition = partitionOf(checked.recordKey, partitions)
     const record = recordOf({ head, body, checked, setAside, notificationId, partition })
-    if (!gate.enter(clientId)) {
+    if (!gate.enter(clientId, body.length)) {
       return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'waiting_limit', notificationId }
     }
     const since = performance.now()
-    const result = await notifications.append(record, { deadlineMs: ackDeadlineMs })
-    gate.leave(clientId, performance.now() - since)
-    return { notificationId, partition, ...outcomeOf(result, setAside) }
+    try {
+      const result = await notifications.append(record, { deadlineMs: ackDeadlineMs })
+      return { notificationId, partition, ...outcomeOf(result, setAside) }
+    } finally {
+      gate.leave(clientId, body.length, performance.now() - since)
+    }
   }
 
 function setAsideFor(checked: SignedBody, isOverAge: boolean): SetAside | null {

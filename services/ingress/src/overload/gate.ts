@@ -4,161 +4,190 @@ export type GateRefusal = 'waiting_limit' | 'bytes_limit' | 'event_loop' | 'kafk
 export type GateLimits = {
   /** The most notifications that may wait for Kafka at a time. */
   maxWaiting: number
-  /** The most bytes of bodies held at a time. */
+  /** The most bytes of large bodies held at a time. */
   maxBytes: number
 }
 
+/** A body that is being read or kept. */
+export type Body = {
+  /** Bytes have arrived. @returns false when there is no room for them */
+  take: (bytes: number) => boolean
+  /** All of it is here, and it cannot be given up any more. */
+  complete: () => void
+  /** It is not held any more. To be called exactly once. */
+  release: () => void
+}
+
 /**
- * Decides who is taken in, before the body is read. Everything that waits is counted, in all and per client, and a
- * client that uses less than its even share of a full house is still let in, so that none can use up another's.
+ * Decides who is taken in, before the body is read. Only what was verified counts for a client, because anybody can
+ * name a Client-Id. A client that has less than its even share is let in although the house is full, up to twice what
+ * the house is meant to hold.
  */
 export type Gate = {
   /** Why a notification of this client and declared size is refused now; null: it may come. */
-  refusal(request: { clientId: string; declaredBytes: number }): GateRefusal | null
-  /** Bytes of a body have arrived. @returns false when there is no room for them at all */
-  hold(clientId: string, bytes: number): boolean
-  release(clientId: string, bytes: number): void
-  /** A verified notification begins to wait for Kafka. @returns false when there is no room */
-  enter(clientId: string): boolean
-  leave(clientId: string, waitedMs: number): void
+  refusal: (request: { clientId: string; declaredBytes: number }) => GateRefusal | null
+  /** @param giveUp ends the reading of a body that has been arriving for too long while others find no room */
+  openBody: (giveUp: () => void) => Body
+  /** A verified notification begins to wait for Kafka. @returns false when there is no room for it */
+  enter: (clientId: string, bytes: number) => boolean
+  leave: (clientId: string, bytes: number, waitedMs: number) => void
   /** To be called every {@link tickMs}; how late it is called tells how busy the event loop is. */
-  tick(nowMs: number): void
-  /** For readiness: not ok when most of what came for ten seconds was refused. */
-  check(): { ok: boolean; detail: string }
+  tick: (nowMs: number) => void
+  /** For readiness: not ok when the event loop has been late for ten seconds, until it is not for two. */
+  check: () => { ok: boolean; detail: string }
   /** Figures for the metrics. */
-  figures(): { waiting: number; waitingLimit: number; heldBytes: number; loopDelayMs: number }
+  figures: () => { waiting: number; waitingLimit: number; heldBytes: number; loopDelayMs: number }
 }
 
 /** The time between two looks at the event loop. */
 export const tickMs = 50
 const ticksPerWindow = 5
 
+/** Beyond the house's limit, for those below their share and for those let in before it was full. */
+export const overrun = 2
 const leastWaiting = 8
-/** Verified notifications beyond the limit that are let through: their heads came before the house was full. */
-const overrun = 2
 const slowWaitMs = 250
 const slowShare = 0.01
 const decrease = 0.7
 const increase = 8
 const busyLoopMs = 100
 const oldWaitMs = 500
-/** Bodies up to this size have half as much room again: a few large ones cannot keep the many small ones out. */
-const smallBodyBytes = 64 * 1024
-const smallBodyRoom = 1.5
-
 const windowsToUnready = 40
 const windowsToReady = 8
 
+/** Smaller bodies are bounded by the number of connections alone, so that large ones cannot keep them out. */
+const smallBodyBytes = 16 * 1024
+/** How long a large body may be arriving while another finds no room. */
+const patienceMs = 1_000
+
 type Tally = { waiting: number; bytes: number }
+type LargeBody = { bytes: number; since: number; giveUp: (() => void) | null }
 
 /** @param oldestWaitMs how long the oldest notification has been waiting for Kafka */
-export function createGate({ maxWaiting, maxBytes }: GateLimits, oldestWaitMs: () => number): Gate {
+export function createGate(
+  { maxWaiting, maxBytes }: GateLimits,
+  { oldestWaitMs, now }: { oldestWaitMs: () => number; now: () => number },
+): Gate {
   const tallies = new Map<string, Tally>()
+  const largeBodies = new Set<LargeBody>()
   let waiting = 0
   let heldBytes = 0
   let limit = maxWaiting
-  let window = emptyWindow()
+  let waits = 0
+  let slowWaits = 0
+  let delaysMs: number[] = []
   let lastTickMs: number | null = null
   let loopDelayMs = 0
-  let overloadedWindows = 0
-  let quietWindows = 0
+  let isReady = true
+  let lateWindows = 0
+  let calmWindows = 0
 
-  function tallyOf(clientId: string): Tally {
-    const known = tallies.get(clientId)
-    if (known !== undefined) return known
-    const tally = { waiting: 0, bytes: 0 }
-    tallies.set(clientId, tally)
-    return tally
+  const nothing: Tally = { waiting: 0, bytes: 0 }
+  const tallyOf = (clientId: string) => tallies.get(clientId) ?? nothing
+
+  function count(clientId: string, change: Tally): void {
+    const before = tallyOf(clientId)
+    const after = { waiting: before.waiting + change.waiting, bytes: before.bytes + change.bytes }
+    if (after.waiting === 0) tallies.delete(clientId)
+    else tallies.set(clientId, after)
+    waiting += change.waiting
   }
 
-  function forgetWhenIdle(clientId: string, tally: Tally): void {
-    if (tally.waiting === 0 && tally.bytes === 0) tallies.delete(clientId)
+  /** What is a client's in any case: half of the house, or less when more than two are in it. */
+  function shareOf(all: number): number {
+    return Math.max(1, all / Math.max(2, tallies.size))
   }
 
-  /** Whether one more is within what is for all, or within what is this client's in any case. */
-  function fits(used: number, own: number, all: number, wanted: number): boolean {
-    return used + wanted <= all || own + wanted <= all / activeClients()
+  function hasPlace(clientId: string, all: number): boolean {
+    if (waiting < all) return true
+    return waiting < overrun * maxWaiting && tallyOf(clientId).waiting + 1 <= shareOf(all)
   }
 
-  function activeClients(): number {
-    return Math.max(2, tallies.size)
+  function hasRoom(clientId: string, bytes: number): boolean {
+    if (heldBytes + bytes <= maxBytes) return true
+    return heldBytes + bytes <= overrun * maxBytes && tallyOf(clientId).bytes + bytes <= shareOf(maxBytes)
   }
 
-  function judge(clientId: string, declaredBytes: number): GateRefusal | null {
-    const own = tallies.get(clientId) ?? { waiting: 0, bytes: 0 }
-    const room = declaredBytes <= smallBodyBytes ? maxBytes * smallBodyRoom : maxBytes
-    if (!fits(heldBytes, own.bytes, room, declaredBytes)) return 'bytes_limit'
-    if (!fits(waiting, own.waiting, limit, 1)) return 'waiting_limit'
-    // Who has nothing waiting is let in as a probe: otherwise nothing would tell when the trouble is over.
-    if (own.waiting === 0) return null
-    if (loopDelayMs > busyLoopMs) return 'event_loop'
-    return oldestWaitMs() > oldWaitMs ? 'kafka_slow' : null
+  /** Gives up the body that has been arriving for longest, if that is too long. */
+  function makeRoom(): boolean {
+    for (const body of largeBodies) {
+      if (body.giveUp === null) continue
+      if (now() - body.since < patienceMs) return false
+      drop(body)
+      body.giveUp()
+      return true
+    }
+    return false
+  }
+
+  function drop(body: LargeBody): void {
+    if (largeBodies.delete(body)) heldBytes -= body.bytes
+  }
+
+  function openBody(giveUp: () => void): Body {
+    const body: LargeBody = { bytes: 0, since: now(), giveUp }
+    return {
+      take(bytes) {
+        body.bytes += bytes
+        if (largeBodies.has(body)) heldBytes += bytes
+        else if (body.bytes > smallBodyBytes) {
+          largeBodies.add(body)
+          heldBytes += body.bytes
+        }
+        return heldBytes <= overrun * maxBytes || makeRoom()
+      },
+      complete() {
+        body.giveUp = null
+      },
+      release: () => drop(body),
+    }
   }
 
   function closeWindow(): void {
-    const { waits, slowWaits, taken, refused, delaysMs } = window
     loopDelayMs = median(delaysMs)
-    if (slowWaits > waits * slowShare || loopDelayMs > busyLoopMs) {
-      limit = Math.max(leastWaiting, Math.floor(limit * decrease))
-    } else {
-      limit = Math.min(maxWaiting, limit + increase)
-    }
-    quietWindows = refused === 0 ? quietWindows + 1 : 0
-    if (refused > taken) overloadedWindows += 1
-    if (quietWindows >= windowsToReady) overloadedWindows = 0
-    window = emptyWindow()
+    const isLate = loopDelayMs > busyLoopMs
+    if (isLate || slowWaits > waits * slowShare) limit = Math.max(leastWaiting, Math.floor(limit * decrease))
+    else if (waits > 0) limit = Math.min(maxWaiting, limit + increase)
+    lateWindows = isLate ? lateWindows + 1 : 0
+    calmWindows = isLate ? 0 : calmWindows + 1
+    if (lateWindows >= windowsToUnready) isReady = false
+    if (calmWindows >= windowsToReady) isReady = true
+    waits = 0
+    slowWaits = 0
+    delaysMs = []
   }
 
   return {
     refusal({ clientId, declaredBytes }) {
-      const refusal = judge(clientId, declaredBytes)
-      if (refusal === null) window.taken += 1
-      else window.refused += 1
-      return refusal
+      if (declaredBytes > smallBodyBytes && !hasRoom(clientId, declaredBytes) && !makeRoom()) {
+        return 'bytes_limit'
+      }
+      if (!hasPlace(clientId, limit)) return 'waiting_limit'
+      if (loopDelayMs > busyLoopMs) return 'event_loop'
+      return oldestWaitMs() > oldWaitMs ? 'kafka_slow' : null
     },
-    hold(clientId, bytes) {
-      const tally = tallyOf(clientId)
-      tally.bytes += bytes
-      heldBytes += bytes
-      return fits(heldBytes, tally.bytes, maxBytes * smallBodyRoom, 0)
-    },
-    release(clientId, bytes) {
-      const tally = tallyOf(clientId)
-      tally.bytes -= bytes
-      heldBytes -= bytes
-      forgetWhenIdle(clientId, tally)
-    },
-    enter(clientId) {
-      const tally = tallyOf(clientId)
-      if (!fits(waiting, tally.waiting, maxWaiting * overrun, 1)) return false
-      tally.waiting += 1
-      waiting += 1
+    openBody,
+    enter(clientId, bytes) {
+      if (!hasPlace(clientId, maxWaiting)) return false
+      count(clientId, { waiting: 1, bytes })
       return true
     },
-    leave(clientId, waitedMs) {
-      const tally = tallyOf(clientId)
-      tally.waiting -= 1
-      waiting -= 1
-      window.waits += 1
-      if (waitedMs > slowWaitMs) window.slowWaits += 1
-      forgetWhenIdle(clientId, tally)
+    leave(clientId, bytes, waitedMs) {
+      count(clientId, { waiting: -1, bytes: -bytes })
+      waits += 1
+      if (waitedMs > slowWaitMs) slowWaits += 1
     },
     tick(nowMs) {
-      if (lastTickMs !== null) window.delaysMs.push(Math.max(0, nowMs - lastTickMs - tickMs))
+      if (lastTickMs !== null) delaysMs.push(Math.max(0, nowMs - lastTickMs - tickMs))
       lastTickMs = nowMs
-      if (window.delaysMs.length >= ticksPerWindow) closeWindow()
+      if (delaysMs.length >= ticksPerWindow) closeWindow()
     },
     check() {
-      const ok = overloadedWindows < windowsToUnready
-      const detail = `${waiting} of ${limit} wait for Kafka, ${heldBytes} bytes held`
-      return { ok, detail: ok ? detail : `overloaded: most requests are refused; ${detail}` }
+      const detail = `${waiting} of ${limit} wait for Kafka, the event loop is ${Math.round(loopDelayMs)} ms late`
+      return { ok: isReady, detail: isReady ? detail : `overloaded: ${detail}` }
     },
     figures: () => ({ waiting, waitingLimit: limit, heldBytes, loopDelayMs }),
   }
-}
-
-function emptyWindow() {
-  return { waits: 0, slowWaits: 0, taken: 0, refused: 0, delaysMs: [] as number[] }
 }
 
 function median(values: readonly number[]): number {
