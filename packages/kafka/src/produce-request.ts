@@ -32,91 +32,148 @@ export function encodeProduceRequest(request: {
   topics: readonly { topic: string; partitions: readonly PartitionRecords[] }[]
 }): Buffer {
   const { topics } = request
-  const sizes = topics.map(({ partitions }) => partitions.map(({ messages }) => batchSizes(messages)))
-  const partitionBytes = sizes.flat().reduce((sum, { bytes }) => sum + 8 + bytes, 0)
+  const measured = topics.map(({ topic, partitions }) => ({
+    topic,
+    partitions: partitions.map(({ partition, messages }) => ({ partition, batch: measureBatch(messages) })),
+  }))
+  const batches = measured.flatMap(({ partitions }) => partitions)
+  const partitionBytes = batches.reduce((sum, { batch }) => sum + 8 + batch.bytes, 0)
   const topicBytes = topics.reduce((sum, { topic }) => sum + 2 + Buffer.byteLength(topic) + 4, 0)
   const out = new Writer(2 + 2 + 4 + 4 + topicBytes + partitionBytes)
   out.int16(-1) // no transactional id
   out.int16(request.acks)
   out.int32(request.timeoutMs)
   out.int32(topics.length)
-  for (const [t, { topic, partitions }] of topics.entries()) {
+  for (const { topic, partitions } of measured) {
     out.int16(Buffer.byteLength(topic))
     out.text(topic, Buffer.byteLength(topic))
     out.int32(partitions.length)
-    for (const [p, { partition, messages }] of partitions.entries()) {
-      const size = sizes[t]?.[p]
-      if (size === undefined) throw new Error('every partition has been measured')
+    for (const { partition, batch } of partitions) {
       out.int32(partition)
-      out.int32(size.bytes)
-      writeBatch(out, { messages, size, nowMs: request.nowMs })
+      out.int32(batch.bytes)
+      writeBatch(out, batch, request.nowMs)
     }
   }
   return out.finished()
 }
 
-type BatchSizes = { bytes: number; records: readonly number[] }
+/** A record with all that is needed to write it. */
+type Measured = {
+  record: RecordToEncode
+  keyBytes: number
+  valueBytes: number
+  /** The whole of the headers as Latin-1 text, when all of them are ASCII; null: they are written one by one. */
+  headers: string | null
+  /** Of all behind its own length. */
+  bytes: number
+}
 
-function batchSizes(messages: readonly RecordToEncode[]): BatchSizes {
+type MeasuredBatch = { bytes: number; records: readonly Measured[] }
+
+function measureBatch(messages: readonly RecordToEncode[]): MeasuredBatch {
   let bytes = batchHeaderBytes
-  const records = messages.map((message, offset) => {
-    const size = recordSize(message, offset)
-    bytes += varintBytes(size) + size
-    return size
+  const records = messages.map((record, offset) => {
+    const measured = measureRecord(record, offset)
+    bytes += varintBytes(measured.bytes) + measured.bytes
+    return measured
   })
   return { bytes, records }
 }
 
-/** Bytes of a record behind its own length. */
-function recordSize({ key, value, headers }: RecordToEncode, offset: number): number {
-  const names = Object.keys(headers)
+function measureRecord(record: RecordToEncode, offset: number): Measured {
+  const keyBytes = Buffer.byteLength(record.key)
+  const valueBytes = sizeOf(record.value)
+  const headers = asciiHeaders(record.headers)
+  const headerBytes = headers === null ? headersBytes(record.headers) : headers.length
   // One byte of attributes and one for the time, which is the batch's.
-  let size = 2 + varintBytes(offset) + sizedBytes(key) + sizedBytes(value) + varintBytes(names.length)
-  for (const name of names) size += sizedBytes(name) + sizedBytes(headers[name] ?? null)
-  return size
+  const bytes = 2 + varintBytes(offset) + sizedBytes(keyBytes) + sizedBytes(valueBytes) + headerBytes
+  return { record, keyBytes, valueBytes, headers, bytes }
 }
 
-function writeBatch(
-  out: Writer,
-  { messages, size, nowMs }: { messages: readonly RecordToEncode[]; size: BatchSizes; nowMs: number },
-): void {
+/**
+ * Number, names and values of headers as Kafka has them, one character a byte; null when one is not ASCII text.
+ * Twenty small writes cost more than all else of a record, and nearly every header is ASCII.
+ */
+function asciiHeaders(headers: RecordToEncode['headers']): string | null {
+  let count = 0
+  let contents = ''
+  let text = ''
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value !== 'string') return null
+    count += 1
+    contents += name + value
+    text += varintText(name.length) + name + varintText(value.length) + value
+  }
+  return Buffer.byteLength(contents) === contents.length ? varintText(count) + text : null
+}
+
+function headersBytes(headers: RecordToEncode['headers']): number {
+  const names = Object.keys(headers)
+  return names.reduce(
+    (sum, name) => sum + sizedBytes(Buffer.byteLength(name)) + sizedBytes(sizeOf(headers[name] ?? null)),
+    varintBytes(names.length),
+  )
+}
+
+function writeBatch(out: Writer, batch: MeasuredBatch, nowMs: number): void {
   const start = out.at
   out.int64(0n) // the base offset is the broker's to give
-  out.int32(size.bytes - batchLengthFrom)
+  out.int32(batch.bytes - batchLengthFrom)
   out.int32(0) // the leader epoch is the broker's to give
   out.int8(magic)
   const checksumAt = out.at
   out.int32(0)
   out.int16(0) // no compression, the producer's time, no transaction
-  out.int32(messages.length - 1)
+  out.int32(batch.records.length - 1)
   out.int64(BigInt(nowMs))
   out.int64(BigInt(nowMs))
   out.int64(noProducer)
   out.int16(0)
   out.int32(0)
-  out.int32(messages.length)
-  for (const [offset, { key, value, headers }] of messages.entries()) {
-    out.varint(size.records[offset] ?? 0)
-    out.int8(0)
-    out.int8(0)
-    out.varint(offset)
-    out.sized(key)
-    out.sized(value)
-    const names = Object.keys(headers)
-    out.varint(names.length)
-    for (const name of names) {
-      out.sized(name)
-      out.sized(headers[name] ?? null)
-    }
-  }
-  out.uint32At(checksumAt, crc32c(out.bytes(start + uncheckedBytes, start + size.bytes)))
+  out.int32(batch.records.length)
+  for (const [offset, measured] of batch.records.entries()) writeRecord(out, measured, offset)
+  out.uint32At(checksumAt, crc32c(out.bytes(start + uncheckedBytes, start + batch.bytes)))
 }
 
-/** Length as a varint and content; null is the length -1. */
-function sizedBytes(content: string | Buffer | null): number {
-  if (content === null) return varintBytes(-1)
-  const bytes = typeof content === 'string' ? Buffer.byteLength(content) : content.length
-  return varintBytes(bytes) + bytes
+function writeRecord(out: Writer, measured: Measured, offset: number): void {
+  const { record, keyBytes, valueBytes, headers, bytes } = measured
+  out.varint(bytes)
+  out.int8(0)
+  out.int8(0)
+  out.varint(offset)
+  out.sized(record.key, keyBytes)
+  out.sized(record.value, valueBytes)
+  if (headers !== null) return out.latin1(headers)
+  const names = Object.keys(record.headers)
+  out.varint(names.length)
+  for (const name of names) {
+    const value = record.headers[name] ?? null
+    out.sized(name, Buffer.byteLength(name))
+    out.sized(value, sizeOf(value))
+  }
+}
+
+/** Bytes of a content; -1 of none. */
+function sizeOf(content: string | Buffer | null): number {
+  if (content === null) return -1
+  return typeof content === 'string' ? Buffer.byteLength(content) : content.length
+}
+
+/** Of a length as a varint and so much content; -1 is no content. */
+function sizedBytes(bytes: number): number {
+  return varintBytes(bytes) + Math.max(0, bytes)
+}
+
+/** A length that is no less than 0 as a varint, one character a byte. */
+function varintText(length: number): string {
+  let zigzag = length * 2
+  let text = ''
+  while (zigzag >= 0x80) {
+    text += String.fromCharCode((zigzag & 0x7f) | 0x80)
+    zigzag >>>= 7
+  }
+  return text + String.fromCharCode(zigzag)
 }
 
 /** Bytes of a whole number of 32 bits in zigzag varint form. */
@@ -172,16 +229,17 @@ class Writer {
     this.at += bytes
   }
 
-  sized(content: string | Buffer | null): void {
-    if (content === null) return this.varint(-1)
-    if (typeof content === 'string') {
-      const bytes = Buffer.byteLength(content)
-      this.varint(bytes)
-      return this.text(content, bytes)
-    }
-    this.varint(content.length)
+  latin1(content: string): void {
+    this.at += this.#buffer.write(content, this.at, 'latin1')
+  }
+
+  /** @param bytes of the content; -1: there is none */
+  sized(content: string | Buffer | null, bytes: number): void {
+    this.varint(bytes)
+    if (content === null) return
+    if (typeof content === 'string') return this.text(content, bytes)
     this.#buffer.set(content, this.at)
-    this.at += content.length
+    this.at += bytes
   }
 
   bytes(from: number, to: number): Buffer {
