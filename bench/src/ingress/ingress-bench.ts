@@ -66,7 +66,7 @@ const options = z.object({
 type Options = z.output<typeof options>
 
 const shortOptions = { rounds: 1, seconds: 1, openSeconds: 2, overloadSeconds: 2, notifications: 4_000 }
-const usualPauses = { warmUpMs: 2_000, quietMs: 5_000 }
+const usualPauses = { warmUpMs: 10_000, quietMs: 5_000 }
 const shortPauses = { warmUpMs: 500, quietMs: 1_000 }
 
 const overloadConnections = 1_024

@@ -26,17 +26,28 @@ const headroom = 1.2
 
 type Turn = { variant: VariantName; replicas: number; connections: number; isOpenToo: boolean }
 
-/** Measures all variants in turns, so that a machine that gets slower or faster does so to all of them. */
+/**
+ * Measures all variants in turns, so that a machine that gets slower or faster does so to all of them. Their processes
+ * live through all rounds: what is measured is a process that has run for a while, as one in production has.
+ */
 export async function measureRounds(bench: Workbench, options: RoundOptions): Promise<Series[]> {
   const all: Series[] = []
+  await using processes = new AsyncDisposableStack()
+  const turns: { turn: Turn; ingress: MeasuredIngress }[] = []
+  for (const turn of turnsOf(options)) {
+    const { variant, replicas, connections } = turn
+    options.progress(`warming up ${titleOf({ variant, replicas })}`)
+    const ingress = processes.use(await startIngress(bench.surroundings, { name: variant, replicas }))
+    await measure({ ...turn, ingress }, { kind: 'closed', connections }, options.warmUpMs)
+    turns.push({ turn, ingress })
+  }
   for (let round = 1; round <= options.rounds; round++) {
-    for (const turn of turnsOf(options)) await takeTurn(turn, round)
+    for (const { turn, ingress } of turns) await takeTurn({ ...turn, ingress }, round)
   }
   return all.toSorted((one, other) => order(one) - order(other))
 
-  async function takeTurn({ variant, replicas, connections, isOpenToo }: Turn, round: number): Promise<void> {
-    await using ingress = await startIngress(bench.surroundings, { name: variant, replicas })
-    await measure(ingress, { kind: 'closed', connections }, options.warmUpMs)
+  async function takeTurn(turn: Turn & { ingress: MeasuredIngress }, round: number): Promise<void> {
+    const { variant, replicas, connections, isOpenToo } = turn
     const { acksPerSecond } = await note({ kind: 'closed', connections }, options.closedMs)
     if (!isOpenToo || options.openMs === 0) return
     for (const perSecond of openRates.filter((rate) => rate * headroom < acksPerSecond)) {
@@ -44,7 +55,7 @@ export async function measureRounds(bench: Workbench, options: RoundOptions): Pr
     }
 
     async function note(load: LoadShape, durationMs: number): Promise<Measurement> {
-      const measurement = await measure(ingress, load, durationMs)
+      const measurement = await measure(turn, load, durationMs)
       const series = { variant, replicas, load }
       const { acksPerSecond, p99Ms } = measurement
       options.progress(
@@ -56,11 +67,15 @@ export async function measureRounds(bench: Workbench, options: RoundOptions): Pr
       else known.rounds.push(measurement)
       return measurement
     }
+  }
 
-    function measure(ingress: MeasuredIngress, pace: LoadShape, durationMs: number): Promise<Measurement> {
-      const { brokerPids } = bench
-      return measureLoad({ ingress, brokerPids }, { ...loadOf(bench, variant), pace, durationMs })
-    }
+  function measure(
+    { variant, ingress }: { variant: VariantName; ingress: MeasuredIngress },
+    pace: LoadShape,
+    durationMs: number,
+  ): Promise<Measurement> {
+    const { brokerPids } = bench
+    return measureLoad({ ingress, brokerPids }, { ...loadOf(bench, variant), pace, durationMs })
   }
 }
 
