@@ -15,7 +15,12 @@ export type SignatureHeader = { keyVersion: string | null; signature: Buffer }
 
 /** The bytes under the signature: `POST <uri>\n<client>.<time>.<body>`, nothing after the body. */
 export function signedText({ uri, clientId, time, body }: SignedParts): Buffer {
-  return Buffer.concat([Buffer.from(`POST ${uri}\n${clientId}.${time}.`, 'utf8'), body])
+  const head = `POST ${uri}\n${clientId}.${time}.`
+  const headBytes = Buffer.byteLength(head)
+  const text = Buffer.allocUnsafe(headBytes + body.length)
+  text.write(head, 0, headBytes, 'utf8')
+  text.set(body, headBytes)
+  return text
 }
 
 /** Whether `signature` is the RSASSA-PKCS1-v1_5 SHA-256 signature of the parts under the public key. */

@@ -233,10 +233,13 @@ function nextBatch(queue: Iterable<Waiter>, limits: LaneLimits): Waiter[] {
 
 /** What a record needs on the wire at most, apart from its share of the batch header. */
 function recordBytes({ key, value, headers }: LogRecord): number {
-  let bytes = 40 + sizeOf(key) + sizeOf(value ?? '')
-  for (const name in headers) bytes += 8 + sizeOf(name) + sizeOf(headers[name] ?? '')
+  let bytes = 40 + mostBytesOf(key) + mostBytesOf(value ?? '')
+  for (const name in headers) bytes += 8 + mostBytesOf(name) + mostBytesOf(headers[name] ?? '')
   return bytes
 }
 
-const sizeOf = (content: string | Buffer) =>
-  typeof content === 'string' ? Buffer.byteLength(content) : content.length
+/** A long text is measured; the many short ones are not worth it: UTF-8 needs three bytes a character at most. */
+function mostBytesOf(content: string | Buffer): number {
+  if (typeof content !== 'string') return content.length
+  return content.length > 100 ? Buffer.byteLength(content) : content.length * 3
+}

@@ -68,7 +68,9 @@ export function createGate(
   { maxWaiting, maxBytes }: GateLimits,
   { oldestWaitMs, now }: { oldestWaitMs: () => number; now: () => number },
 ): Gate {
+  /** One per known client that has come, and so no more than the clients file names. */
   const tallies = new Map<string, Tally>()
+  let clientsWaiting = 0
   const largeBodies = new Set<LargeBody>()
   let waiting = 0
   let heldBytes = 0
@@ -82,20 +84,17 @@ export function createGate(
   let lateWindows = 0
   let calmWindows = 0
 
-  const nothing: Tally = { waiting: 0, bytes: 0 }
-  const tallyOf = (clientId: string) => tallies.get(clientId) ?? nothing
-
-  function count(clientId: string, change: Tally): void {
-    const before = tallyOf(clientId)
-    const after = { waiting: before.waiting + change.waiting, bytes: before.bytes + change.bytes }
-    if (after.waiting === 0) tallies.delete(clientId)
-    else tallies.set(clientId, after)
-    waiting += change.waiting
+  function tallyOf(clientId: string): Tally {
+    const known = tallies.get(clientId)
+    if (known !== undefined) return known
+    const tally = { waiting: 0, bytes: 0 }
+    tallies.set(clientId, tally)
+    return tally
   }
 
   /** What is a client's in any case: half of the house, or less when more than two are in it. */
   function shareOf(all: number): number {
-    return Math.max(1, all / Math.max(2, tallies.size))
+    return Math.max(1, all / Math.max(2, clientsWaiting))
   }
 
   function hasPlace(clientId: string, all: number): boolean {
@@ -169,11 +168,19 @@ export function createGate(
     openBody,
     enter(clientId, bytes) {
       if (!hasPlace(clientId, maxWaiting)) return false
-      count(clientId, { waiting: 1, bytes })
+      const tally = tallyOf(clientId)
+      if (tally.waiting === 0) clientsWaiting += 1
+      tally.waiting += 1
+      tally.bytes += bytes
+      waiting += 1
       return true
     },
     leave(clientId, bytes, waitedMs) {
-      count(clientId, { waiting: -1, bytes: -bytes })
+      const tally = tallyOf(clientId)
+      tally.waiting -= 1
+      tally.bytes -= bytes
+      if (tally.waiting === 0) clientsWaiting -= 1
+      waiting -= 1
       waits += 1
       if (waitedMs > slowWaitMs) slowWaits += 1
     },
