@@ -4,7 +4,7 @@ import { type Infra, openInfra } from '@signalbox/embedded/infra'
 import { openSupervisor } from '@signalbox/embedded/supervisor'
 import type { KafkaConfig } from '@signalbox/kafka/config'
 import { z } from 'zod'
-import { createServiceProcess, launchProgram, type ServiceProcess } from './service-process.ts'
+import { createServiceProcess, launchProgram, type ServiceProcess } from '@signalbox/testkit/service-process'
 
 type ServiceName = 'processor' | 'alerts' | 'console' | 'ingress'
 

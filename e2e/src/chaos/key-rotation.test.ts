@@ -15,7 +15,7 @@ import {
 } from '@signalbox/testkit/signed-notification'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { createServiceProcess } from '../service-process.ts'
+import { createServiceProcess } from '@signalbox/testkit/service-process'
 
 const perSecond = 500
 const connections = 64

@@ -14,7 +14,7 @@ import { openProducer } from '@signalbox/kafka/producer'
 import { createTestClient, type TestClient, verifyAnswer } from '@signalbox/testkit/signed-notification'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createServiceProcess } from '../service-process.ts'
+import { createServiceProcess } from '@signalbox/testkit/service-process'
 import { type FuzzedBody, fuzzedBodies, letterOf } from './fuzzed-body.fixture.ts'
 
 const count = 10_000
