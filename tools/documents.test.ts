@@ -14,8 +14,8 @@ const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/configu
 test.each(documents)('every file and folder that %s names is there', (document) => {
   const text = read(document)
   const named = [
-    ...[...text.matchAll(/`((?:services|packages|e2e|docs|tools)\/[\w./-]*\w)\/?`/g)].map(([, path]) => path),
-    ...[...text.matchAll(/^((?:services|packages|e2e|docs)\/[\w-]*)\//gm)].map(([, path]) => path),
+    ...[...text.matchAll(/`((?:services|packages|e2e|bench|docs|tools)\/[\w./-]*\w)\/?`/g)].map(([, path]) => path),
+    ...[...text.matchAll(/^((?:services|packages|e2e|bench|docs)\/[\w-]*)\//gm)].map(([, path]) => path),
     ...[...text.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path),
   ]
   expect(named.filter((path) => !existsSync(join(root, path ?? '')))).toEqual([])
