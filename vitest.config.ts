@@ -7,7 +7,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           sequence: { groupOrder: 1 },
-          include: ['{packages,services}/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
+          include: [
+            '{packages,services}/*/src/**/*.test.ts',
+            'bench/src/ingress/**/*.test.ts',
+            'tools/**/*.test.ts',
+          ],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
         },
       },
@@ -28,7 +32,7 @@ export default defineConfig({
           name: 'e2e',
           sequence: { groupOrder: 3 },
           fileParallelism: false,
-          include: ['{e2e,bench}/src/**/*.test.ts'],
+          include: ['e2e/src/**/*.test.ts', 'bench/src/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

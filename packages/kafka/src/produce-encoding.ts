@@ -6,12 +6,13 @@ import { encodeProduceRequest } from './produce-request.ts'
 
 const versionWritten = 7
 const noCompression = 0
+const noProducerId = -1
 
 /**
  * Has kafkajs send Produce requests of version 7, the one it agrees on with every broker since 2.1, in the bytes of
  * {@link encodeProduceRequest}. Its own encoder takes nine times as long for a record with ten headers (54 and 6 µs),
- * more than everything else that a notification costs. Older brokers, compression and transactions keep kafkajs'
- * encoder. To be called before the first client is made.
+ * more than everything else that a notification costs. Older brokers, compression, transactions and
+ * the idempotent producer keep kafkajs' encoder. To be called before the first client is made.
  */
 export function useOwnProduceEncoding(): void {
   const choose = produce.protocol
@@ -20,7 +21,11 @@ export function useOwnProduceEncoding(): void {
     if (version !== versionWritten) return create
     return (options) => {
       const exchange = create(options)
-      if (options.compression !== noCompression || options.transactionalId !== undefined) return exchange
+      const isPlain =
+        options.compression === noCompression &&
+        options.transactionalId === undefined &&
+        options.producerId === noProducerId
+      if (!isPlain) return exchange
       return { ...exchange, request: { ...exchange.request, encode: async () => encoded(options) } }
     }
   }

@@ -3,7 +3,7 @@ import { kafkaConfig, kafkaEnv } from '@signalbox/kafka/config'
 import { type Environment, milliseconds, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { z } from 'zod'
-import { overrun } from './overload/gate.ts'
+import { overrun, smallBodyBytes } from './overload/gate.ts'
 
 /** A record is the body and at most 16 KiB of request headers; it must fit into the topic. */
 const roomForHeadersBytes = 64 * 1024
@@ -90,7 +90,7 @@ export const ingressEnv = z.object({
     .min(1024 * 1024)
     .optional()
     .describe(
-      'bytes of bodies above 16 KiB held at a time, twice that for clients below their share; not set means 16 times BODY_LIMIT_BYTES',
+      'bytes of bodies above 16 KiB that may be arriving, and as many again that may wait for Kafka, twice that for clients below their share; not set means 16 times BODY_LIMIT_BYTES',
     ),
 })
 
@@ -139,7 +139,7 @@ export function readConfig(env: Environment) {
     // The gate refuses first; these only bound what it let through.
     queue: {
       maxQueuedRecords: 2 * overrun * given.MAX_WAITING,
-      maxQueuedBytes: 2 * overrun * (maxBytes + given.MAX_WAITING * 16 * 1024),
+      maxQueuedBytes: 2 * overrun * (maxBytes + given.MAX_WAITING * smallBodyBytes),
     },
     acknowledging: { ackDeadlineMs: given.ACK_DEADLINE_MS, maxRequestAgeMs },
     kafka: kafkaConfig(given),

@@ -67,6 +67,7 @@ await using server = await openHttpServer(app, {
   onDropped: report.dropped,
 })
 
+setInterval(() => report.tellUnwritten(), 1_000).unref()
 log.info({ port: server.port, opsPort: ops.port }, 'ingress.started')
 await untilStopped(stop)
 log.info('ingress.stopping')

@@ -2,7 +2,7 @@ import { type ResultCode, resultStatus } from '@signalbox/alipay/result'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
 import type { UnparsableCause } from './http/unparsable.ts'
-import { createLogSampler } from './log-sampler.ts'
+import { createLogSampler, type LogSampler } from './log-sampler.ts'
 import type { Gate } from './overload/gate.ts'
 
 /** What is told about one answered request: ids and figures, nothing that the sender wrote. */
@@ -23,8 +23,11 @@ export type Report = ReturnType<typeof createReport>
 
 /** Lines of successes in a second that are all written; beyond, one in so many. */
 const successLines = { fullPerSecond: 100, thenOneIn: 100 }
-/** What nobody has signed is written up to this rate; beyond it a count stands for it. The signed is always written. */
-const strangerLines = { fullPerSecond: 100, thenOneIn: Number.POSITIVE_INFINITY }
+/**
+ * Refusals before the signature was checked are written up to this rate, of strangers and of each client by itself;
+ * beyond it a count stands for them. What is known to be signed is always written.
+ */
+const uncheckedLines = { fullPerSecond: 100, thenOneIn: Number.POSITIVE_INFINITY }
 
 /** One wide log line and a few figures per answered request. */
 export function createReport({
@@ -84,7 +87,13 @@ export function createReport({
     value: () => gate.figures().heldBytes,
   })
   const successes = createLogSampler({ ...successLines, now })
-  const strangers = createLogSampler({ ...strangerLines, now })
+  /** Of strangers under the empty id. */
+  const unchecked = new Map<string, LogSampler>()
+  const uncheckedOf = (clientId: string) => {
+    const known = unchecked.get(clientId) ?? createLogSampler({ ...uncheckedLines, now })
+    unchecked.set(clientId, known)
+    return known
+  }
 
   return {
     answered(about: Answered): void {
@@ -97,9 +106,7 @@ export function createReport({
         return
       }
       refused.inc({ reason: about.reason ?? 'none' })
-      if (about.notificationId === undefined && strangers.next() === null) return
-      const unwritten = strangers.takeSkipped()
-      if (unwritten > 0) log.warn({ count: unwritten }, 'notification.refusals_unwritten')
+      if (about.notificationId === undefined && uncheckedOf(about.clientId ?? '').next() === null) return
       const line = lineOf(about, { remoteAddress: about.remoteAddress() })
       if (isWorthALook(about)) log.warn(line, 'notification.answered')
       else log.info(line, 'notification.answered')
@@ -108,6 +115,13 @@ export function createReport({
       log.error({ err: error }, 'notification.failed')
     },
     unparsable: (cause: UnparsableCause): void => unparsable.inc({ cause }),
+    /** Tells how many refusals were not written; to be called now and then. */
+    tellUnwritten(): void {
+      for (const [clientId, sampler] of unchecked) {
+        const count = sampler.takeSkipped()
+        if (count > 0) log.warn({ clientId, count }, 'notification.refusals_unwritten')
+      }
+    },
     cutOff: (): void => unparsable.inc({ cause: 'cut_off' }),
     dropped: (): void => dropped.inc(),
   }

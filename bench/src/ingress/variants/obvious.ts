@@ -16,7 +16,8 @@ import { tellListening } from './listening.ts'
 import { obviousSettings } from './obvious-settings.ts'
 
 // What a competent developer writes first: everything is right, and everything is done once per request. It keeps the
-// same record as the ingress, with one line of Fastify's own logger.
+// same record as the ingress, with one line of Fastify's own logger, and hands the private key to `sign` as the PEM text it
+// was read as, which parses it for every answer.
 const settings = obviousSettings.parse(JSON.parse(process.argv[2] ?? '{}'))
 const publicKey = createPublicKey(settings.alipayPublicKey)
 const privateKey = readFileSync(settings.ownPrivateKeyFile, 'utf8')

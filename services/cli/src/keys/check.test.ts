@@ -66,7 +66,12 @@ test.each<[string, () => object[], RegExp]>([
         ],
       },
     ],
-    /ownKeys version 1: the file \S+ has mode 0644, which lets others at the private key\.\n.*chmod 600/,
+    /ownKeys version 1: the file \S+ has mode 0644, which lets others than its owner at it.*\n.*chmod 600/,
+  ],
+  [
+    'a path that looks like the address of another host',
+    () => [{ ...sound(), paths: ['//x:99999/y/../z'] }],
+    /write \/\/x:99999\/z, or take a plain path/,
   ],
   [
     'the private key that signs, when others may read it',

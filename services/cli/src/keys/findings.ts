@@ -1,3 +1,4 @@
+import { keyFileProblem } from '@signalbox/key-ring/key-file-mode'
 import { isSameKey, keyName, type ListedClient, type ListedKey } from './key-list.ts'
 
 /**
@@ -8,8 +9,6 @@ export type Finding = { kind: 'problem' | 'note'; where: string; what: string; r
 
 /** Paths of Alipay's own APIs: what we sign for such a path would count there, and the other way round. */
 const alipayApi = /^\/(?:aps|ams)\/(?:sandbox\/)?api\//
-
-const maxBitsOfOthers = 0o037
 
 /** Looks at every client by itself and at keys that several of them share. */
 export function findings(clients: readonly ListedClient[]): Finding[] {
@@ -37,14 +36,14 @@ function pathFindings({ clientId, paths }: ListedClient): Finding[] {
           },
         ]
       : []),
-    ...(new URL(path, 'http://x').pathname === path
+    ...(new URL(`http://x${path}`).pathname === path
       ? []
       : [
           {
             kind: 'problem' as const,
             where,
             what: `no sender sends the path ${path} like this`,
-            remedy: `Senders fold dot segments and percent-encode: write ${new URL(path, 'http://x').pathname}, or take a plain path.`,
+            remedy: `Senders fold dot segments and percent-encode: write ${new URL(`http://x${path}`).pathname}, or take a plain path.`,
           },
         ]),
   ])
@@ -60,11 +59,9 @@ function readingFindings(key: ListedKey): Finding[] {
     return [{ kind: 'problem', where, what: `it cannot be used: ${key.publicKey.problem}`, remedy }]
   }
   if (key.file === null) return []
-  const { path, mode } = key.file
-  if (process.platform !== 'win32' && (mode & maxBitsOfOthers) !== 0) {
-    const what = `the file ${path} has mode ${mode.toString(8).padStart(4, '0')}, which lets others at the private key`
-    return [{ kind: 'problem', where, what, remedy: `Run chmod 600 ${path}.` }]
-  }
+  const { path } = key.file
+  const loose = keyFileProblem(path, key.file, process)
+  if (loose !== null) return [{ kind: 'problem', where, what: loose.problem, remedy: loose.remedy }]
   if (key.state === 'retired') {
     const remedy = `Delete ${path} and the entry: a retired key never signs again.`
     return [{ kind: 'note', where, what: 'it is retired, but its private key is still there', remedy }]

@@ -16,8 +16,8 @@ export type ListedKey = {
   side: 'alipay' | 'own'
   version: string
   state: ClientEntry['alipayKeys'][number]['state']
-  /** Where the private key lies, and its permission bits; null for Alipay's keys and for a file that is not there. */
-  file: { path: string; mode: number } | null
+  /** Where the private key lies, its permission bits and its owner; null for Alipay's keys and for a file that is not there. */
+  file: { path: string; mode: number; uid: number } | null
   /** The public key, or why there is none. */
   publicKey: ParsedKey
 }
@@ -83,17 +83,17 @@ function jsonOrNull(text: string): unknown {
 
 function readOwnKey(path: string): Pick<ListedKey, 'file' | 'publicKey'> {
   let text: string
-  let mode: number
+  let stats: { mode: number; uid: number }
   try {
     text = readFileSync(path, 'utf8')
-    mode = statSync(path).mode & 0o777
+    stats = statSync(path)
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     return { file: null, publicKey: { kind: 'refused', problem: `${path} cannot be read (${code})` } }
   }
   const parsed = parsePrivateKey(text)
   return {
-    file: { path, mode },
+    file: { path, mode: stats.mode & 0o777, uid: stats.uid },
     publicKey: parsed.kind === 'key' ? { kind: 'key', key: createPublicKey(parsed.key) } : parsed,
   }
 }

@@ -71,6 +71,7 @@ let append: NotificationLog['append']
 let logged: string[]
 let metrics: ReturnType<typeof createMetrics>
 let gate: Gate
+let report: ReturnType<typeof createReport>
 let server: HttpServer
 beforeEach(async () => {
   appended = []
@@ -82,7 +83,7 @@ beforeEach(async () => {
     { maxWaiting: 256, maxBytes: 1_000_000 },
     { oldestWaitMs: () => 0, now: () => performance.now() },
   )
-  const report = createReport({ log, metrics, gate, now: Date.now })
+  report = createReport({ log, metrics, gate, now: Date.now })
   const keepNotification = createKeepNotification({
     notifications: {
       append(record, options) {
@@ -413,6 +414,7 @@ test('a flood of strangers hides no refusal of what was signed', async () => {
   agent.destroy()
   append = () => Promise.resolve({ kind: 'unconfirmed', reason: 'deadline' })
   await send(await known.signer.sign(sample))
+  report.tellUnwritten()
   const lines = logged.map((line) => z.looseObject({}).parse(JSON.parse(line)))
   expect(lines.filter(({ reason }) => reason === 'deadline')).toHaveLength(1)
   const told = lines.filter(({ reason }) => reason === 'unknown_path').length

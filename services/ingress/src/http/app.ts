@@ -107,12 +107,9 @@ export function createApp({
   function receive(exchange: Exchange, head: AdmittedHead): void {
     const body = gate.openBody(() => giveUp())
     const giveUp = readBody(exchange.request.raw, { limitBytes: bodyLimitBytes, take: body.take }, (read) => {
-      body.complete()
+      body.end()
       outcomeOf(exchange, head, read)
-        .then((kept) => {
-          body.release()
-          return kept === null ? report.cutOff() : answer(exchange, kept)
-        })
+        .then((kept) => (kept === null ? report.cutOff() : answer(exchange, kept)))
         .catch((error: unknown) => report.failed(error))
     })
   }

@@ -56,7 +56,7 @@ function keeperOver(
     gate: {
       enter(clientId) {
         waits.push(`enter ${clientId}`)
-        return hasRoom
+        return hasRoom ? null : 'waiting_limit'
       },
       leave: (clientId) => void waits.push(`leave ${clientId}`),
     },

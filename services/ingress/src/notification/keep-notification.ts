@@ -57,9 +57,8 @@ export const createKeepNotification = ({
     const setAside = setAsideFor(checked, isOverAge)
     const partition = partitionOf(checked.recordKey, partitions)
     const record = recordOf({ head, body, checked, setAside, notificationId, partition })
-    if (!gate.enter(clientId, body.length)) {
-      return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: 'waiting_limit', notificationId }
-    }
+    const refusal = gate.enter(clientId, body.length)
+    if (refusal !== null) return { code: 'REQUEST_TRAFFIC_EXCEED_LIMIT', reason: refusal, notificationId }
     const since = performance.now()
     try {
       const result = await notifications.append(record, { deadlineMs: ackDeadlineMs })
