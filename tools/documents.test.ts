@@ -14,7 +14,9 @@ const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/configu
 test.each(documents)('every file and folder that %s names is there', (document) => {
   const text = read(document)
   const named = [
-    ...[...text.matchAll(/`((?:services|packages|e2e|bench|docs|tools)\/[\w./-]*\w)\/?`/g)].map(([, path]) => path),
+    ...[...text.matchAll(/`((?:services|packages|e2e|bench|docs|tools)\/[\w./-]*\w)\/?`/g)].map(
+      ([, path]) => path,
+    ),
     ...[...text.matchAll(/^((?:services|packages|e2e|bench|docs)\/[\w-]*)\//gm)].map(([, path]) => path),
     ...[...text.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path),
   ]

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, createServer, IncomingMessage, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { createLogger } from '@signalbox/runtime/log'
 import Fastify from 'fastify'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { canShareListening } from './acceptors.ts'
 import { openHttpServer } from './http-server.ts'
 
@@ -39,6 +41,39 @@ test.runIf(canShareListening)('a turn of the event loop takes several new connec
   for (const socket of sockets) socket.destroy()
   expect(most).toBeGreaterThan(1)
 })
+
+test('closing waits for every request under way, whichever listener took it', async () => {
+  const held = Promise.withResolvers<void>()
+  const app = Fastify({ forceCloseConnections: 'idle', return503OnClosing: false })
+  let taken = 0
+  app.get('/', async (_, reply) => {
+    taken += 1
+    await held.promise
+    return reply.header('connection', 'close').send('done')
+  })
+  const at = { host: '127.0.0.1', port: 0, log, onDropped: () => undefined }
+  const server = await openHttpServer(app, at)
+  const agent = new Agent({ keepAlive: true })
+  const answers = Array.from({ length: 50 }, async () => get(server.port, agent))
+  await expect.poll(() => taken).toBe(50)
+  let isClosed = false
+  const closing = server[Symbol.asyncDispose]().then(() => {
+    isClosed = true
+  })
+  await expect.poll(() => get(server.port, new Agent()).catch(String)).toMatch(/ECONNREFUSED/)
+  // Far more turns of the event loop than a close needs that has nothing to wait for.
+  for (let turn = 0; turn < 10_000; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(isClosed).toBe(false)
+  held.resolve()
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['done']))
+  await closing
+})
+
+async function get(port: number, agent: Agent): Promise<string> {
+  const answered = once(request({ host: '127.0.0.1', port, agent }).end(), 'response')
+  const [response] = z.tuple([z.instanceof(IncomingMessage)]).parse(await answered)
+  return text(response)
+}
 
 test.runIf(canShareListening)(
   'two can share a port when both say so, and not when one does not',

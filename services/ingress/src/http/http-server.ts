@@ -138,9 +138,10 @@ export async function openHttpServer(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     // Node's own count knows its own listener alone.
-    if (sockets.size <= app.server.maxConnections) return
-    socket.destroy()
-    onDropped()
+    if (sockets.size > app.server.maxConnections) {
+      socket.destroy()
+      onDropped()
+    }
   })
   app.server.on('drop', onDropped)
   async function listen(): Promise<void> {
@@ -165,13 +166,26 @@ export async function openHttpServer(
     async [Symbol.asyncDispose]() {
       // Node counts a connection that has never sent anything as busy, and would wait for it.
       const cutOffSilent = setTimeout(() => destroySilent(sockets), silenceDeadlineMs)
-      const cutOff = setTimeout(() => app.server.closeAllConnections(), drainDeadlineMs)
+      const cutOff = setTimeout(() => destroyAll(sockets), drainDeadlineMs)
       await acceptors?.[Symbol.asyncDispose]()
       await app.close()
+      // Node has waited for the connections of its own listener alone.
+      await Promise.all([...sockets].map(untilClosed))
       clearTimeout(cutOffSilent)
       clearTimeout(cutOff)
     },
   }
+}
+
+function untilClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve()
+    else socket.once('close', () => resolve())
+  })
+}
+
+function destroyAll(sockets: ReadonlySet<Socket>): void {
+  for (const socket of sockets) socket.destroy()
 }
 
 function destroySilent(sockets: ReadonlySet<Socket>): void {
