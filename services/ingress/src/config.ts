@@ -81,7 +81,7 @@ export const ingressEnv = z.object({
   MAX_REQUESTS_PER_CONNECTION: count({ standard: 1_000, min: 1, max: 1_000_000 }).describe(
     'requests after which a connection is closed, so that load moves to new replicas',
   ),
-  MAX_WAITING: count({ standard: 256, min: 8, max: 10_000 }).describe(
+  MAX_WAITING: count({ standard: 2_000, min: 8, max: 10_000 }).describe(
     'notifications that may wait for Kafka at a time, twice that for clients below their share; adapts between 8 and this',
   ),
   MAX_BYTES_IN_FLIGHT: z.coerce
