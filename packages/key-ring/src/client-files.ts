@@ -3,6 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type ClientsFile, clientsFile } from '@signalbox/contracts/clients-file'
+import { unreadableFile } from '@signalbox/runtime/files'
+import { codeOf } from '@signalbox/runtime/start-problem'
 import { keyFileProblem } from './key-file-mode.ts'
 
 export type ClientEntry = ClientsFile['clients'][number]
@@ -91,7 +93,7 @@ export function newestFirst<K extends { version: string }>(keys: readonly K[]): 
 /** What to say of a file that could not be read; `named` is who names it. */
 export function unreadable(named: string, path: string, found: Exclude<FoundFile, { kind: 'text' }>): string {
   const problem = found.kind === 'changing' ? 'it changed while it was read' : found.problem
-  return `${named} names the file ${path}, which cannot be read (${problem}). Create it, correct the path, or make it readable for this user.`
+  return unreadableFile({ named, path, problem })
 }
 
 function signingKeyFiles(file: string, parsed: ParsedClients): string[] {
@@ -180,10 +182,6 @@ function foundFile(stats: Stats, content: Buffer, bytesRead: number): FoundFile 
   // Also takes off the byte order mark that some editors write.
   const text = new TextDecoder().decode(content.subarray(0, bytesRead))
   return { kind: 'text', text, mode: stats.mode, uid: stats.uid }
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
 }
 
 function digestOf(clients: FoundFile, keyFiles: ReadonlyMap<string, FoundFile>): string {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { StartProblem } from './start-problem.ts'
+import { codeOf, StartProblem } from './start-problem.ts'
 
 /**
  * Reads a text file that a variable or a file's member names.
@@ -12,11 +12,21 @@ export function readNamedFile(path: string, named: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    const problem = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new StartProblem(
-      `${named} names the file ${path}, which cannot be read (${problem}). Create it, correct the path, or make it readable for this user.`,
-    )
+    throw new StartProblem(unreadableFile({ named, path, problem: codeOf(cause) }))
   }
+}
+
+/** What to say of a file that could not be read; `named` is who names it. */
+export function unreadableFile({
+  named,
+  path,
+  problem,
+}: {
+  named: string
+  path: string
+  problem: string
+}): string {
+  return `${named} names the file ${path}, which cannot be read (${problem}). Create it, correct the path, or make it readable for this user.`
 }
 
 /** Reads a JSON file with its schema. @throws StartProblem with every problem and its place in the file */

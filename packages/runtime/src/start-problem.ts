@@ -3,6 +3,11 @@ export class StartProblem extends Error {
   override name = 'StartProblem'
 }
 
+/** What went wrong in one word, such as ENOENT; of what has no code, all that it says. */
+export function codeOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+}
+
 /**
  * The text shown when a process ends because of `error`: its message and those of its causes. A programming
  * mistake keeps its stack, because there the stack is the message.

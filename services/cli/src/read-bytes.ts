@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { StartProblem } from '@signalbox/runtime/start-problem'
+import { codeOf, StartProblem } from '@signalbox/runtime/start-problem'
 
 /** More than any ingress takes. */
 const maxBytes = 64 * 1024 * 1024
@@ -21,7 +21,7 @@ export async function readBytes(path: string, option: string): Promise<Buffer> {
     }
   } catch (cause) {
     if (cause instanceof StartProblem) throw cause
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const code = codeOf(cause)
     throw new StartProblem(
       `${option} ${path} cannot be read (${code}). Correct the path, or make it readable.`,
     )

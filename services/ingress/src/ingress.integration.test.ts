@@ -12,7 +12,7 @@ import { partitionOf } from '@signalbox/kafka/partition'
 import { createTestClient, type TestClient, verifyAnswer } from '@signalbox/testkit/signed-notification'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { z } from 'zod'
-import { listeningPort, runIngress, type RunningIngress } from './main.fixture.ts'
+import { listeningPort, runIngress, type RunningIngress, sharedKafkaEnvironment } from './main.fixture.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -68,16 +68,7 @@ beforeAll(async () => {
   // Topics have fixed names, so what is ours is told by a client id of our own.
   const clientId = `T_${crypto.randomUUID()}`
   client = await createTestClient(folder, { clientId, uri: '/alipayplus/notifyRegistrationStatus' })
-  ingress = runIngress({
-    KAFKA_BROKERS: kafka.brokers.join(','),
-    KAFKA_CREATE_TOPICS: 'true',
-    TOPIC_REPLICATION: '1',
-    TOPIC_PARTITIONS: String(kafka.partitions),
-    CLIENTS_FILE: client.clientsFile,
-    LISTEN_HOST: '127.0.0.1',
-    INGRESS_PORT: '0',
-    OPS_PORT: '0',
-  })
+  ingress = runIngress(sharedKafkaEnvironment({ ...kafka, clientsFile: client.clientsFile }))
   port = await vi.waitUntil(() => listeningPort(ingress), { timeout: 60_000, interval: 50 })
 })
 afterAll(async () => {

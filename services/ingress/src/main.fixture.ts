@@ -44,3 +44,21 @@ export function listeningPort(ingress: RunningIngress): number | undefined {
     .map((line) => listeningLine.safeParse(JSON.parse(line)))
   return lines.find(({ success }) => success)?.data?.port
 }
+
+/** The variables with which an integration test runs the ingress on the Kafka that all tests share. */
+export function sharedKafkaEnvironment(options: {
+  brokers: readonly string[]
+  partitions: number
+  clientsFile: string
+}): Record<string, string> {
+  return {
+    KAFKA_BROKERS: options.brokers.join(','),
+    KAFKA_CREATE_TOPICS: 'true',
+    TOPIC_REPLICATION: '1',
+    TOPIC_PARTITIONS: String(options.partitions),
+    CLIENTS_FILE: options.clientsFile,
+    LISTEN_HOST: '127.0.0.1',
+    INGRESS_PORT: '0',
+    OPS_PORT: '0',
+  }
+}

@@ -5,7 +5,7 @@ import { type ParsedKey, parsePrivateKey, parsePublicKey } from '@signalbox/alip
 import { type ClientsFile, clientsFile } from '@signalbox/contracts/clients-file'
 import { loadClientDirectory } from '@signalbox/key-ring/client-directory'
 import { readNamedFile } from '@signalbox/runtime/files'
-import { StartProblem } from '@signalbox/runtime/start-problem'
+import { codeOf, StartProblem } from '@signalbox/runtime/start-problem'
 
 type ClientEntry = ClientsFile['clients'][number]
 
@@ -88,7 +88,7 @@ function readOwnKey(path: string): Pick<ListedKey, 'file' | 'publicKey'> {
     text = readFileSync(path, 'utf8')
     stats = statSync(path)
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const code = codeOf(cause)
     return { file: null, publicKey: { kind: 'refused', problem: `${path} cannot be read (${code})` } }
   }
   const parsed = parsePrivateKey(text)

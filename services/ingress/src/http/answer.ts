@@ -14,8 +14,8 @@ export type Answer = { headers: string[]; body: string }
 export type Recipient = Addressee & { isVerified: boolean }
 
 /**
- * Signatures of refusals that are made in a second for one client at most. Whoever knows a client id can ask for another text with
- * every query he invents, and a signature costs as much as a dozen verifications.
+ * Signatures of refusals that are made in a second for one client at most. Whoever knows a client id can ask for
+ * another text with every query he invents, and a signature costs as much as a dozen verifications.
  */
 const refusalSignaturesPerSecond = 200
 

@@ -11,7 +11,7 @@ import {
   type TestClient,
 } from '@signalbox/testkit/signed-notification'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
-import { listeningPort, runIngress, type RunningIngress } from '../main.fixture.ts'
+import { listeningPort, runIngress, type RunningIngress, sharedKafkaEnvironment } from '../main.fixture.ts'
 import { answersIn, dial, gist, talk } from './raw-http.fixture.ts'
 import { hostileBytes, smuggled } from './smuggling-corpus.fixture.ts'
 
@@ -32,14 +32,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ingress-hostile-'))
   client = await createTestClient(folder, { clientId: `T_${crypto.randomUUID()}`, uri: '/notify' })
   ingress = runIngress({
-    KAFKA_BROKERS: kafka.brokers.join(','),
-    KAFKA_CREATE_TOPICS: 'true',
-    TOPIC_REPLICATION: '1',
-    TOPIC_PARTITIONS: String(kafka.partitions),
-    CLIENTS_FILE: client.clientsFile,
-    LISTEN_HOST: '127.0.0.1',
-    INGRESS_PORT: '0',
-    OPS_PORT: '0',
+    ...sharedKafkaEnvironment({ ...kafka, clientsFile: client.clientsFile }),
     ...limits,
   })
   port = await vi.waitUntil(() => listeningPort(ingress), { timeout: 60_000, interval: 50 })

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Logger } from '@signalbox/runtime/log'
-import { StartProblem } from '@signalbox/runtime/start-problem'
+import { codeOf, StartProblem } from '@signalbox/runtime/start-problem'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { canShareListening, expectFree, openAcceptors } from './acceptors.ts'
 import { answerDeadlineMs, createConnections } from './connections.ts'
@@ -150,7 +150,7 @@ export async function openHttpServer(
     await app.listen(listening)
   }
   await listen().catch((cause: unknown) => {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const code = codeOf(cause)
     throw new StartProblem(
       `Cannot listen on ${host}:${port} for notifications (${code}). ` +
         'Set INGRESS_PORT to a free port, or 0 for any, and LISTEN_HOST to an address of this machine.' +

@@ -4,8 +4,9 @@ import type { Server, ServerOptions } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
 import { keyFileProblem } from '@signalbox/key-ring/key-file-mode'
+import { unreadableFile } from '@signalbox/runtime/files'
 import type { Logger } from '@signalbox/runtime/log'
-import { StartProblem } from '@signalbox/runtime/start-problem'
+import { codeOf, StartProblem } from '@signalbox/runtime/start-problem'
 
 /** What the variables TLS_CERT_FILE and TLS_KEY_FILE name. */
 export type TlsFiles = { certFile?: string | undefined; keyFile?: string | undefined }
@@ -139,9 +140,7 @@ async function readNamed(variable: string, path: string): Promise<ReadFile | { p
     const { mode, uid } = await file.stat()
     return { text: await file.readFile('utf8'), mode, uid }
   } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    const remedy = 'Create it, correct the path, or make it readable for this user.'
-    return { problem: `${variable} names the file ${path}, which cannot be read (${reason}). ${remedy}` }
+    return { problem: unreadableFile({ named: variable, path, problem: codeOf(cause) }) }
   }
 }
 
