@@ -1,8 +1,15 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- packages that import this one need the types too
+/// <reference path="./kafkajs-internals.d.ts" />
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import kafkajs, { type Admin, type Kafka, type LogEntry } from 'kafkajs'
+import Cluster from 'kafkajs/src/cluster/index.js'
+import loggers from 'kafkajs/src/loggers/index.js'
 import type { KafkaConfig } from './config.ts'
 import { within } from './deadline.ts'
+import { useOwnFetchDecoding } from './fetch-decoding.ts'
 import { type KafkaLog, reportTo } from './kafka-log.ts'
 import { pause } from './pause.ts'
 import { useOwnProduceEncoding } from './produce-encoding.ts'
@@ -10,11 +17,17 @@ import { stopIdleTimers } from './request-queue-timer.ts'
 
 stopIdleTimers()
 useOwnProduceEncoding()
+useOwnFetchDecoding()
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
+  decompress: promisify(zstdDecompress),
+})
 
 const connectionTimeoutMs = 3_000
 const openDeadlineMs = 8_000
 const retryPauseMs = 300
 const keepAliveMs = 60_000
+const metadataMaxAgeMs = 300_000
 
 /** No broker answered at start. The message names the brokers and what to check. */
 export class KafkaUnreachable extends Error {
@@ -24,6 +37,8 @@ export class KafkaUnreachable extends Error {
 /** A kafkajs client and its end. */
 export type Client = {
   kafka: Kafka
+  /** What kafkajs' own parts are built on, for what they cannot do. */
+  createCluster: () => Cluster
   /** Ends all its connections at once and lets it make no others. */
   end: () => void
 }
@@ -40,11 +55,11 @@ export function createClient(
   let ended = false
   const report = reportTo(options.log)
 
-  const kafka = new kafkajs.Kafka({
+  const settings = {
     // kafkajs goes on connecting after a disconnect; a promise that stays open ends that and holds up no exit.
     brokers: () => (ended ? new Promise<never>(() => {}) : config.brokers),
     // It also forgets connections that it still holds, as that to a coordinator which was restarted.
-    socketFactory({ host, port, onConnect }) {
+    socketFactory({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) {
       if (ended) throw new Error('the client has ended')
       const socket = openSocket({ host, port, tls: config.tls, onConnect })
       sockets.add(socket)
@@ -65,9 +80,23 @@ export function createClient(
       maxRetryTime: 1_000,
       retries: options.connectRetries,
     },
+  }
+  const logging = {
     logLevel: kafkajs.logLevel.INFO,
-    logCreator: () => (entry) => (ended ? undefined : report(entry)),
-  })
+    logCreator: () => (entry: LogEntry) => (ended ? undefined : report(entry)),
+  }
+  const kafka = new kafkajs.Kafka({ ...settings, ...logging })
+
+  function createCluster(): Cluster {
+    return new Cluster({
+      ...settings,
+      logger: loggers.createLogger({ level: logging.logLevel, logCreator: logging.logCreator }),
+      enforceRequestTimeout: true,
+      metadataMaxAge: metadataMaxAgeMs,
+      allowAutoTopicCreation: false,
+      maxInFlightRequests: null,
+    })
+  }
 
   function end(): void {
     ended = true
@@ -75,7 +104,7 @@ export function createClient(
     for (const socket of sockets) socket.destroy(new Error('the client has ended'))
   }
 
-  return { kafka, end }
+  return { kafka, createCluster, end }
 }
 
 type SocketOptions = { host: string; port: number; tls: boolean; onConnect: () => void }
@@ -96,7 +125,7 @@ function openSocket({ host, port, tls, onConnect }: SocketOptions): Socket {
  */
 export async function connect(
   config: KafkaConfig,
-  client: Client,
+  client: Pick<Client, 'end'>,
   part: { connect: () => Promise<void> },
 ): Promise<void> {
   let reason = 'no answer'

@@ -1,6 +1,7 @@
 import type { IHeaders, KafkaMessage } from 'kafkajs'
+import { FetchedRecord } from './fetch-response.ts'
 
-/** One record as read from a partition. */
+/** One record as read from a partition. Its buffers are views of all that was fetched with it: copy what is kept. */
 export type ConsumedRecord = {
   topic: string
   partition: number
@@ -15,16 +16,22 @@ export type ConsumedRecord = {
   bytes: number
 }
 
-export function toConsumedRecord(topic: string, partition: number, message: KafkaMessage): ConsumedRecord {
+export function toConsumedRecord(
+  topic: string,
+  partition: number,
+  message: FetchedRecord | KafkaMessage,
+): ConsumedRecord {
+  const isOwn = message instanceof FetchedRecord
+  const { key, value } = message
   return {
     topic,
     partition,
-    offset: BigInt(message.offset),
-    timestampMs: Number(message.timestamp),
-    key: message.key?.toString('utf8') ?? null,
-    value: message.value,
-    headers: lastOfEach(message.headers ?? {}),
-    bytes: (message.key?.length ?? 0) + (message.value?.length ?? 0),
+    offset: isOwn ? message.at : BigInt(message.offset),
+    timestampMs: isOwn ? message.timestampMs : Number(message.timestamp),
+    key: key === null ? null : key.toString('utf8'),
+    value,
+    headers: isOwn ? message.headersByName : lastOfEach(message.headers ?? {}),
+    bytes: (key === null ? 0 : key.length) + (value === null ? 0 : value.length),
   }
 }
 
@@ -32,7 +39,8 @@ function lastOfEach(headers: IHeaders): Map<string, Buffer> {
   return new Map(
     Object.entries(headers).flatMap(([name, content]) => {
       const last = Array.isArray(content) ? content.at(-1) : content
-      return last === undefined ? [] : [[name, Buffer.from(last)] as const]
+      // kafkajs' types do not know that a header may have no value.
+      return Buffer.isBuffer(last) ? [[name, last] as const] : []
     }),
   )
 }

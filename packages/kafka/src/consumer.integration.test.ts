@@ -27,7 +27,10 @@ afterEach(async () => {
 })
 
 type Handlers = Partial<
-  Pick<PartitionConsumerOptions, 'attach' | 'process' | 'onChunk' | 'chunkSize' | 'chunkLimitMs'>
+  Pick<
+    PartitionConsumerOptions,
+    'attach' | 'process' | 'onChunk' | 'maxChunkSize' | 'chunkLimitMs' | 'tick' | 'log'
+  >
 >
 
 async function consume(topic: string, groupId: string, handlers: Handlers): Promise<PartitionConsumer> {
@@ -80,7 +83,7 @@ describe('reading', () => {
     const sizes: number[] = []
     const reports: number[] = []
     await consume(topic, groupId, {
-      chunkSize: 30,
+      maxChunkSize: 30,
       process: async (chunk) => {
         seen.note(chunk)
         sizes.push(chunk.records.length)
@@ -110,7 +113,7 @@ describe('reading', () => {
       seen.note(chunk)
       return done
     }
-    const first = await consume(topic, groupId, { chunkSize: 10, process })
+    const first = await consume(topic, groupId, { maxChunkSize: 10, process })
     await vi.waitFor(() => expect(seen.total().length).toBeGreaterThan(50), patience)
     await leave(first)
     const processedByFirst = seen.total().length
@@ -268,7 +271,7 @@ describe('attaching again', () => {
     const attached: number[] = []
     let fenced = false
     await consume(topic, freshName('group'), {
-      chunkSize: 10,
+      maxChunkSize: 10,
       attach: async ({ partition }) => {
         attached.push(partition)
         return { kind: 'from', offset: attached.length > 4 ? 15n : 0n }
@@ -295,7 +298,7 @@ describe('attaching again', () => {
     const processed = new Map<number, bigint>()
     let attachments = 0
     const consumer = await consume(topic, freshName('group'), {
-      chunkSize: 25,
+      maxChunkSize: 25,
       attach: async ({ partition }) => {
         attachments += 1
         const watermark = processed.get(partition) ?? 0n
@@ -386,6 +389,172 @@ describe('trouble', () => {
   })
 })
 
+describe('a tick', () => {
+  test('recurs for every partition that is read, without records too, never beside its chunk or attach', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 400)
+    const working = new Set<number>()
+    const ticks = new Map<number, number>()
+    const attached = new Set<number>()
+    const alone = async <T>(partition: number, result: T): Promise<T> => {
+      expect(working.has(partition)).toBe(false)
+      working.add(partition)
+      await new Promise((resolve) => setTimeout(resolve, 3))
+      working.delete(partition)
+      return result
+    }
+    const seen = recorder()
+    const consumer = await consume(topic, freshName('group'), {
+      maxChunkSize: 5,
+      attach: async (position) => {
+        attached.add(position.partition)
+        return alone(position.partition, await fromCommitted(position))
+      },
+      process: async (chunk) => {
+        seen.note(chunk)
+        return alone(chunk.partition, done)
+      },
+      tick: {
+        everyMs: 1,
+        run: async (partition) => {
+          expect(attached.has(partition)).toBe(true)
+          ticks.set(partition, (ticks.get(partition) ?? 0) + 1)
+          await alone(partition, undefined)
+        },
+      },
+    })
+    await vi.waitFor(() => expect(seen.total()).toHaveLength(400), patience)
+    consumer.reattach('to attach beside ticks')
+    const before = new Map(ticks)
+    await vi.waitFor(() => {
+      for (const each of partitions) expect(ticks.get(each)).toBeGreaterThan((before.get(each) ?? 0) + 5)
+    }, patience)
+    expect(consumer.state().ok).toBe(true)
+  })
+
+  test('that throws is told once and changes nothing; one that hangs fails the consumer', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 40)
+    const warned: string[] = []
+    const hang = Promise.withResolvers<void>()
+    let throws = 0
+    let hangs = false
+    const seen = recorder()
+    const consumer = await consume(topic, freshName('group'), {
+      log: { ...log, warn: (_, event) => warned.push(event) },
+      chunkLimitMs: 500,
+      process: async (chunk) => {
+        seen.note(chunk)
+        return done
+      },
+      tick: {
+        everyMs: 5,
+        run: async (partition) => {
+          if (partition !== 2) return
+          if (hangs) return hang.promise
+          throws += 1
+          throw new Error('Kafka is away')
+        },
+      },
+    })
+    await vi.waitFor(() => expect(throws).toBeGreaterThan(5), patience)
+    await writeNumbers(topic, 40, 80)
+    await vi.waitFor(() => expect(seen.total()).toHaveLength(80), patience)
+    expect(consumer.state().ok).toBe(true)
+    expect(warned.filter((event) => event === 'kafka.tick_failed')).toHaveLength(1)
+    hangs = true
+    expect((await consumer.failed).message).toBe(`A tick of ${topic}, partition 2, takes longer than 500 ms`)
+    hang.resolve()
+  })
+
+  test('does not come while its partition waits or is not attached, nor after the close', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 40)
+    const ticked: number[] = []
+    let awaySince = Number.POSITIVE_INFINITY
+    const untilTick: number[] = []
+    const consumer = await consume(topic, freshName('group'), {
+      attach: async (position) => {
+        if (position.partition === 1) throw new Error('redis is away')
+        return fromCommitted(position)
+      },
+      process: async ({ partition }) => {
+        if (partition !== 3) return done
+        // So that a tick already waits for the end of this chunk.
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        awaySince = performance.now()
+        return { kind: 'away', what: 'redis' }
+      },
+      tick: {
+        everyMs: 1,
+        run: async (partition) => {
+          ticked.push(partition)
+          if (partition === 3 && awaySince < performance.now()) untilTick.push(performance.now() - awaySince)
+        },
+      },
+    })
+    await vi.waitFor(() => expect(consumer.state().detail).toMatch('waits'), patience)
+    const ticksOf = (partition: number) => ticked.filter((each) => each === partition).length
+    await vi.waitFor(() => expect(Math.min(ticksOf(0), ticksOf(2))).toBeGreaterThan(200), patience)
+    await vi.waitFor(() => expect(untilTick.length).toBeGreaterThan(2), patience)
+    expect(ticksOf(1)).toBe(0)
+    // The shortest time that a partition waits before it is read again.
+    expect(Math.min(...untilTick)).toBeGreaterThan(95)
+    await leave(consumer)
+    const atClose = ticked.length
+    // That takes many times as long as a tick.
+    await writeNumbers(topic, 40, 44)
+    expect(ticked).toHaveLength(atClose)
+  })
+})
+
+describe('the size of chunks', () => {
+  test('grows while they are quick, up to the maximum, and shrinks when they are slow', async () => {
+    const topic = await freshTopic()
+    const sizes: number[] = []
+    let isSlow = false
+    await consume(topic, freshName('group'), {
+      maxChunkSize: 300,
+      process: async ({ partition, records }) => {
+        if (partition === 0) sizes.push(records.length)
+        // The time is what is measured here.
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 260))
+        return done
+      },
+    })
+    await writeNumbers(topic, 0, 8_000)
+    await vi.waitFor(() => expect(sum(sizes)).toBe(2_000), patience)
+    expect(sizes[0]).toBe(100)
+    expect(Math.max(...sizes)).toBe(300)
+    isSlow = true
+    const quick = sizes.length
+    await writeNumbers(topic, 8_000, 10_000)
+    await vi.waitFor(() => expect(sum(sizes)).toBe(2_500), patience)
+    const slow = sizes.slice(quick)
+    expect(slow.length).toBeGreaterThan(4)
+    expect(slow.filter((size, index) => size > Math.max(10, 300 / 2 ** index))).toEqual([])
+  })
+
+  test('is bounded by bytes too, and one larger record passes', async () => {
+    const topic = await freshTopic({ maxMessageBytes: 6_000_000 })
+    await using producer = await openProducer(config, { clientId, log })
+    const values = [...Array.from({ length: 12 }, () => 900_000), 5_000_000, 10, 900_000]
+    const row = values.map((bytes) => ({ topic, partition: 0, key: 'k', value: Buffer.alloc(bytes) }))
+    await producer.publish(row, { deadlineMs: 30_000 })
+    const chunks: number[][] = []
+    await consume(topic, freshName('group'), {
+      process: async ({ records }) => {
+        chunks.push(records.map(({ value }) => value?.length ?? 0))
+        return done
+      },
+    })
+    await vi.waitFor(() => expect(chunks.flat()).toEqual(values), patience)
+    expect(chunks.filter((chunk) => chunk.length > 1 && sum(chunk) > 4 * 1024 * 1024)).toEqual([])
+  })
+})
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0)
+
 describe('two consumers', () => {
   test('nothing is lost, skipped or reordered when a second one joins and the first one leaves', async () => {
     const topic = await freshTopic()
@@ -394,7 +563,7 @@ describe('two consumers', () => {
     const seen = recorder()
     const byWorker = { a: 0, b: 0 }
     const worker = (name: 'a' | 'b'): Handlers => ({
-      chunkSize: 20,
+      maxChunkSize: 20,
       // As the processor does it: the view's watermark counts, not what was committed.
       attach: async ({ partition, logStart }) => ({
         kind: 'from',

@@ -1,4 +1,5 @@
 import type { Consumer, EachBatchPayload } from 'kafkajs'
+import { chunkOf, defaultMaxChunkSize, firstChunkSize, nextChunkSize } from './chunk-size.ts'
 import { connect, createClient, rootReason, withAdmin } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 import { type ConsumedRecord, toConsumedRecord } from './consumed-record.ts'
@@ -50,9 +51,9 @@ export type PartitionConsumerOptions = {
   topic: string
   clientId: string
   log: KafkaLog
-  /** At most so many records per chunk (100). */
-  chunkSize?: number
-  /** A chunk that takes longer fails the consumer: it would keep its membership without working (20 s). */
+  /** A chunk has 100 records at first, fewer when it is slow, and at most so many when it is quick (500). */
+  maxChunkSize?: number
+  /** A chunk or tick that takes longer fails the consumer: it would keep its membership without working (20 s). */
   chunkLimitMs?: number
   /**
    * Decides where to read an assigned partition from. Called for every partition after each assignment, also when
@@ -61,6 +62,11 @@ export type PartitionConsumerOptions = {
   attach: (position: PartitionPosition) => Promise<Attached>
   /** Handles the next records of a partition. Never runs beside another chunk or attach of the same partition. */
   process: (chunk: Chunk) => Promise<ChunkOutcome>
+  /**
+   * Work on each partition that recurs while it is read, whether or not there are records. Never runs beside a chunk or
+   * attach of the same partition; what it throws is logged and changes nothing.
+   */
+  tick?: { everyMs: number; run: (partition: number) => Promise<void> }
   onChunk?: (report: ChunkReport) => void
 }
 
@@ -91,6 +97,9 @@ type Slot = {
   partition: number
   phase: 'attaching' | 'reading' | 'away'
   position: LogPosition
+  chunkSize: number
+  isTicking: boolean
+  tickFails: boolean
   attemptsAway: number
   trouble: string | null
   retry: NodeJS.Timeout | undefined
@@ -105,7 +114,7 @@ export async function openPartitionConsumer(
   config: KafkaConfig,
   options: PartitionConsumerOptions,
 ): Promise<PartitionConsumer> {
-  const { groupId, topic, clientId, log, chunkSize = 100, chunkLimitMs = 20_000 } = options
+  const { groupId, topic, clientId, log, maxChunkSize = defaultMaxChunkSize, chunkLimitMs = 20_000 } = options
   const { promise: failed, resolve: reportFailure } = Promise.withResolvers<Error>()
   const slots = new Map<number, Slot>()
   const work = new Map<number, Promise<unknown>>()
@@ -125,7 +134,7 @@ export async function openPartitionConsumer(
     heartbeatInterval: heartbeatIntervalMs,
     rebalanceTimeout: 60_000,
     maxWaitTimeInMs: 250,
-    maxBytesPerPartition: 512 * 1024,
+    maxBytesPerPartition: 1024 * 1024,
     allowAutoTopicCreation: false,
     // Short: a coordinator that has moved is only found by starting over.
     retry: { initialRetryTime: 200, maxRetryTime: 1_000, retries: 5 },
@@ -161,8 +170,17 @@ export async function openPartitionConsumer(
   function attachAll(partitions: readonly number[], misses = 0): void {
     const fresh = partitions.map((partition): Slot => {
       clearTimeout(slots.get(partition)?.retry)
-      const position = { next: 0n, misses }
-      return { partition, phase: 'attaching', position, attemptsAway: 0, trouble: null, retry: undefined }
+      return {
+        partition,
+        phase: 'attaching',
+        position: { next: 0n, misses },
+        chunkSize: Math.min(firstChunkSize, maxChunkSize),
+        isTicking: false,
+        tickFails: false,
+        attemptsAway: 0,
+        trouble: null,
+        retry: undefined,
+      }
     })
     for (const slot of fresh) slots.set(slot.partition, slot)
     consumer.pause([{ topic, partitions: [...partitions] }])
@@ -224,12 +242,12 @@ export async function openPartitionConsumer(
       payload.isRunning() &&
       !payload.isStale()
 
-    for (let start = 0; start < messages.length; start += chunkSize) {
+    const fetched = messages.map((message) => toConsumedRecord(topic, partition, message))
+    for (let start = 0; start < fetched.length; ) {
       if (slot === undefined || !mayGoOn()) return
-      const records = messages
-        .slice(start, start + chunkSize)
-        .map((message) => toConsumedRecord(topic, partition, message))
+      const records = chunkOf(fetched, start, slot.chunkSize)
       if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
+      start += records.length
     }
   }
 
@@ -267,16 +285,18 @@ export async function openPartitionConsumer(
     const first = records[0]
     const last = records.at(-1)
     if (first === undefined || last === undefined) return
-    const since = performance.now()
-    const { outcome, missedBeat } = await process(slot, records, payload)
+    const { outcome, tookMs, missedBeat } = await process(slot, records, payload)
     options.onChunk?.({
       partition: slot.partition,
       records: records.length,
       outcome: outcome.kind,
-      durationMs: performance.now() - since,
+      durationMs: tookMs,
       lagRecords: Math.max(0, Number(logEnd - last.offset - 1n)),
       ageMs: Math.max(0, Date.now() - first.timestampMs),
     })
+    if (outcome.kind === 'done') {
+      slot.chunkSize = nextChunkSize(slot.chunkSize, { records: records.length, tookMs, max: maxChunkSize })
+    }
     if (isCurrent(slot)) await settle(slot, outcome, last.offset, payload)
     if (missedBeat !== undefined) throw missedBeat
     await payload.heartbeat()
@@ -291,20 +311,37 @@ export async function openPartitionConsumer(
         missedBeat = error instanceof Error ? error : new Error(String(error))
       })
     }, heartbeatTickMs)
-    const watchdog = setTimeout(() => {
-      fail(new Error(`A chunk of ${topic}, partition ${partition}, takes longer than ${chunkLimitMs} ms`))
-    }, chunkLimitMs)
-    let outcome: ChunkOutcome
     try {
-      outcome = await exclusively(partition, () => options.process({ partition, records }))
-    } catch (error) {
-      log.warn({ topic, partition, err: error }, 'kafka.chunk_failed')
-      outcome = { kind: 'away', what: rootReason(error) }
+      return await exclusively(partition, async () => {
+        const since = performance.now()
+        const outcome = await limited('A chunk', partition, outcomeOf(partition, records))
+        // At once, so that no tick comes before what is wrong has been dealt with.
+        if (outcome.kind !== 'done') slot.phase = 'away'
+        return { outcome, tookMs: performance.now() - since, missedBeat }
+      })
     } finally {
       clearInterval(beats)
+    }
+  }
+
+  async function outcomeOf(partition: number, records: readonly ConsumedRecord[]): Promise<ChunkOutcome> {
+    try {
+      return await options.process({ partition, records })
+    } catch (error) {
+      log.warn({ topic, partition, err: error }, 'kafka.chunk_failed')
+      return { kind: 'away', what: rootReason(error) }
+    }
+  }
+
+  async function limited<T>(what: string, partition: number, task: Promise<T>): Promise<T> {
+    const watchdog = setTimeout(() => {
+      fail(new Error(`${what} of ${topic}, partition ${partition}, takes longer than ${chunkLimitMs} ms`))
+    }, chunkLimitMs)
+    try {
+      return await task
+    } finally {
       clearTimeout(watchdog)
     }
-    return { outcome, missedBeat }
   }
 
   async function settle(
@@ -344,6 +381,32 @@ export async function openPartitionConsumer(
       consumer.resume([{ topic, partitions: [partition] }])
     }, backoffMs(slot.attemptsAway))
     slot.attemptsAway += 1
+  }
+
+  // What recurs
+
+  const { tick } = options
+  const ticks =
+    tick &&
+    setInterval(() => [...slots.values()].forEach((slot) => void runTick(slot, tick.run)), tick.everyMs)
+
+  async function runTick(slot: Slot, run: (partition: number) => Promise<void>): Promise<void> {
+    const { partition } = slot
+    // The one before may still wait for a chunk.
+    if (slot.isTicking) return
+    slot.isTicking = true
+    try {
+      await exclusively(partition, async () => {
+        if (isCurrent(slot) && slot.phase === 'reading' && !ended())
+          await limited('A tick', partition, run(partition))
+      })
+      slot.tickFails = false
+    } catch (error) {
+      if (!slot.tickFails) log.warn({ topic, partition, err: error }, 'kafka.tick_failed')
+      slot.tickFails = true
+    } finally {
+      slot.isTicking = false
+    }
   }
 
   // Membership
@@ -387,6 +450,7 @@ export async function openPartitionConsumer(
 
   async function leave(): Promise<void> {
     clearInterval(silence)
+    clearInterval(ticks)
     const left = Promise.all([consumer.disconnect(), ...work.values()])
     try {
       await within(closeDeadlineMs, `leaving consumer group ${groupId}`, left)

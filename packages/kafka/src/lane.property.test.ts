@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type AppendResult, createLane, type LogRecord, type SendOutcome } from './lane.ts'
+import {
+  type Acknowledgement,
+  type AppendResult,
+  createLane,
+  type LogRecord,
+  type SendOutcome,
+} from './lane.ts'
 
 type Deed = 'confirm' | 'move_leader' | 'fail_unwritten' | 'fail_written' | 'hang'
 type Step = { deed: Deed; tookMs: number; brokenPartition: number }
@@ -43,7 +49,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('whatever the broker does, each append is answered once and in time, stored means written, and partitions keep their order', async () => {
+test('whatever the broker does, each append is answered once and in time, stored means written at the offset told, and partitions keep their order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(append, { minLength: 1, maxLength: 40 }),
@@ -74,7 +80,9 @@ test('whatever the broker does, each append is answered once and in time, stored
         const stored = answers.filter(({ result }) => result.kind === 'stored')
         expect(answers.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([...plan.keys()])
         expect(answers.filter(({ tookMs, deadlineMs }) => tookMs > deadlineMs)).toEqual([])
-        expect(stored.filter((answer) => !isWritten(answer))).toEqual([])
+        expect(
+          stored.filter((answer) => broker.log(answer.partition)[offsetOf(answer)] !== answer.index),
+        ).toEqual([])
         expect(refused.filter((answer) => isWritten(answer) || answer.bytes <= topicLimitBytes)).toEqual([])
         for (const partition of [0, 1, 2]) {
           const log = broker.log(partition)
@@ -92,14 +100,23 @@ test('whatever the broker does, each append is answered once and in time, stored
   )
 })
 
+const offsetOf = ({ result }: Answer) => (result.kind === 'stored' ? Number(result.offset) : -1)
+
 /** Keeps a log per partition, so that the lane's answers can be held against what is written. */
 function scriptedBroker(script: readonly Step[]) {
   const logs = new Map<number, number[]>()
   const log = (partition: number) => logs.get(partition) ?? []
   let next = 0
 
-  function write(batch: readonly LogRecord[]): void {
+  /** Tells where the records of each partition begin. */
+  function write(batch: readonly LogRecord[]): Acknowledgement[] {
+    const stored = [...new Set(batch.map(({ partition }) => partition))].map((partition) => ({
+      topic: 't',
+      partition,
+      baseOffset: String(log(partition).length),
+    }))
     for (const { partition, key } of batch) logs.set(partition, [...log(partition), Number(key)])
+    return stored
   }
 
   async function send(batch: readonly LogRecord[]): Promise<SendOutcome> {
@@ -116,9 +133,8 @@ function scriptedBroker(script: readonly Step[]) {
       return { kind: 'too_large' }
     }
     if (deed === 'fail_unwritten') return { kind: 'failed' }
-    const written = deed === 'confirm' ? batch : healthy
-    write(written)
-    return deed === 'confirm' || deed === 'move_leader' ? confirmed(written) : { kind: 'failed' }
+    const stored = write(deed === 'confirm' ? batch : healthy)
+    return deed === 'confirm' || deed === 'move_leader' ? { kind: 'answered', stored } : { kind: 'failed' }
   }
 
   return { log, send }
@@ -130,11 +146,4 @@ function partitionsOver(limitBytes: number, batch: readonly LogRecord[]): Set<nu
     ([, part]) => part.reduce((sum, { value }) => sum + (value?.length ?? 0), 0) > limitBytes,
   )
   return new Set(over.map(([partition]) => partition))
-}
-
-function confirmed(batch: readonly LogRecord[]): SendOutcome {
-  return {
-    kind: 'answered',
-    stored: batch.map(({ topic, partition }) => ({ topic, partition, baseOffset: '0' })),
-  }
 }

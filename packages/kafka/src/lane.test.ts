@@ -22,7 +22,9 @@ const confirm = (batch: readonly LogRecord[], partitions?: number[]): SendOutcom
     .filter(({ partition }) => partitions === undefined || partitions.includes(partition))
     .map(({ topic, partition }) => ({ topic, partition, baseOffset: '7' })),
 })
-const stored: AppendResult = { kind: 'stored', offset: '7' }
+const storedAt = (offset: number): AppendResult => ({ kind: 'stored', offset: String(offset) })
+/** Of a record that is the first of its partition in its batch. */
+const stored = storedAt(7)
 const deadline: AppendResult = { kind: 'unconfirmed', reason: 'deadline' }
 const deadlineMs = 3_000
 
@@ -64,7 +66,7 @@ describe('group commit', () => {
     const first = ['a', 'b'].map((name) => lane.append(record(name), { deadlineMs }))
     await vi.advanceTimersByTimeAsync(5)
     const second = ['c', 'd', 'e'].map((name) => lane.append(record(name), { deadlineMs }))
-    expect(await settled([...first, ...second])).toEqual([stored, stored, stored, stored, stored])
+    expect(await settled([...first, ...second])).toEqual([7, 8, 7, 8, 9].map(storedAt))
     expect(broker.batches).toEqual([
       ['a', 'b'],
       ['c', 'd', 'e'],
@@ -115,7 +117,7 @@ describe('proof of every partition', () => {
     const results = [record('a', 0), record('b', 1), record('c', 2), record('d', 1)].map((each) =>
       lane.append(each, { deadlineMs }),
     )
-    expect(await settled(results)).toEqual([stored, stored, stored, stored])
+    expect(await settled(results)).toEqual([7, 7, 7, 8].map(storedAt))
     expect(broker.batches).toEqual([
       ['a', 'b', 'c', 'd'],
       ['b', 'd'],
@@ -156,6 +158,36 @@ describe('proof of every partition', () => {
   })
 })
 
+const base = (bases: Record<number, number>) => (): SendOutcome => ({
+  kind: 'answered',
+  stored: Object.entries(bases).map(([partition, offset]) => ({
+    topic: 't',
+    partition: Number(partition),
+    baseOffset: String(offset),
+  })),
+})
+const appendAll = (lane: ReturnType<typeof createLane>, partitions: readonly number[]) =>
+  partitions.map((partition, index) => lane.append(record(`r${index}`, partition), { deadlineMs }))
+
+describe("the offset told is the record's own", () => {
+  test('counted among those of its partition in the batch', async () => {
+    const lane = createLane(fakeBroker(base({ 0: 100, 1: 7 })).send, limits)
+    expect(await settled(appendAll(lane, [0, 1, 0, 0, 1]))).toEqual([100, 7, 101, 102, 8].map(storedAt))
+  })
+
+  test('of the attempt that was confirmed, when a partition is sent again', async () => {
+    const lane = createLane(fakeBroker(base({ 0: 10 }), base({ 1: 20 })).send, limits)
+    expect(await settled(appendAll(lane, [0, 1, 0, 1]))).toEqual([10, 20, 11, 21].map(storedAt))
+  })
+
+  test('also behind a record for which nobody waits any more', async () => {
+    const lane = createLane(fakeBroker(after(2_000, base({ 0: 50 }))).send, limits)
+    const hasty = lane.append(record('hasty'), { deadlineMs: 1_000 })
+    const patient = lane.append(record('patient'), { deadlineMs })
+    expect(await settled([hasty, patient])).toEqual([deadline, storedAt(51)])
+  })
+})
+
 test('a broker that fails is waited for until the deadline of those who wait', async () => {
   const start = performance.now()
   const broker = fakeBroker((batch) =>
@@ -183,7 +215,9 @@ describe('records too large for their topic', () => {
       lane.append(record(name), { deadlineMs }),
     )
     const refused: AppendResult = { kind: 'refused', reason: 'too_large' }
-    expect(await settled(results)).toEqual([stored, stored, refused, stored, stored, stored, stored])
+    const [a, b, large, ...others] = await settled(results)
+    expect([a, b, large]).toEqual([storedAt(7), storedAt(8), refused])
+    expect(others.map(({ kind }) => kind)).toEqual(['stored', 'stored', 'stored', 'stored'])
   })
 
   test('records that are only together too large are all stored, in order', async () => {
@@ -195,7 +229,7 @@ describe('records too large for their topic', () => {
     })
     const lane = createLane(broker.send, limits)
     const results = ['a', 'b', 'c', 'd', 'e'].map((name) => lane.append(record(name), { deadlineMs }))
-    expect(await settled(results)).toEqual([stored, stored, stored, stored, stored])
+    expect(await settled(results)).toEqual([7, 8, 7, 7, 8].map(storedAt))
     expect(log).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 })

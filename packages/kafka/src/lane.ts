@@ -12,14 +12,14 @@ export type LogRecord = {
 
 /** What became of one append. */
 export type AppendResult =
-  /** The broker has confirmed it; `offset` is the first offset of its batch in that partition. */
+  /** The broker has confirmed it; `offset` is the record's own in its partition. */
   | { kind: 'stored'; offset: string }
   /** It was not written and will not be. */
   | { kind: 'refused'; reason: 'queue_full' | 'too_large' }
   /** Nobody knows: perhaps it is written, perhaps it will still be. */
   | { kind: 'unconfirmed'; reason: 'deadline' | 'broker' | 'closed' }
 
-/** That a broker has stored a batch's records of one partition. */
+/** That a broker has stored a batch's records of one partition: in their order, without a gap, from `baseOffset` on. */
 export type Acknowledgement = { topic: string; partition: number; baseOffset: string }
 
 /** What one attempt to send a batch came to. */
@@ -176,11 +176,14 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
   }
 
   function settleStored(sent: readonly Waiter[], stored: readonly Acknowledgement[]): Waiter[] {
-    const offsets = new Map(stored.map((part) => [`${part.topic} ${part.partition}`, part.baseOffset]))
+    const next = new Map(stored.map((part) => [`${part.topic} ${part.partition}`, BigInt(part.baseOffset)]))
     return sent.filter((waiter) => {
-      const offset = offsets.get(`${waiter.record.topic} ${waiter.record.partition}`)
+      const partition = `${waiter.record.topic} ${waiter.record.partition}`
+      const offset = next.get(partition)
       if (offset === undefined) return true
-      settle(waiter, { kind: 'stored', offset })
+      // One that nobody waits for any more was sent too and has its place.
+      next.set(partition, offset + 1n)
+      settle(waiter, { kind: 'stored', offset: String(offset) })
       return false
     })
   }

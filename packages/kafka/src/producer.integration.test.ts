@@ -3,7 +3,7 @@ import { KafkaUnreachable } from './client.ts'
 import { silentLog } from './kafka-log.ts'
 import { clientId, config, freshName, freshTopic, numbered } from './kafka.fixture.ts'
 import { readTopic } from './log-reader.ts'
-import { openProducer } from './producer.ts'
+import { type LogRecord, openProducer } from './producer.ts'
 
 const log = silentLog
 const deadlineMs = 10_000
@@ -53,6 +53,37 @@ test('publish keeps the order of a partition over several batches', async () => 
   await producer.publish(records, { deadlineMs })
   const numbers = (await readTopic(config, topic)).map(({ value }) => Number(value))
   expect(numbers).toEqual(records.map(({ value }) => Number(value)))
+})
+
+test('each record stands at the offset told, whatever shared its batch', async () => {
+  const topics = [await freshTopic(), await freshTopic({ maxMessageBytes: 20_000 })]
+  await using producer = await openProducer(config, { clientId, log, maxBatchRecords: 70 })
+  const recordsOf = (round: number) =>
+    Array.from({ length: 200 }, (_, index): LogRecord => {
+      const topic = topics[index % 3 === 0 ? 1 : 0] ?? ''
+      // Now and then the batch of a partition is too large for its topic and has to be divided.
+      const value = `${round} ${index} `.padEnd(index % 50 === 0 ? 15_000 : 10)
+      return { ...numbered(topic, index * (round + 1)), value }
+    })
+  const rounds = Array.from({ length: 8 }, (_, round) => recordsOf(round))
+  const told = await Promise.all(
+    rounds.map(async (records, round) => {
+      if (round % 2 === 0) return producer.publish(records, { deadlineMs })
+      const results = await Promise.all(records.map((each) => producer.append(each, { deadlineMs })))
+      return results.map((result) => (result.kind === 'stored' ? BigInt(result.offset) : -1n))
+    }),
+  )
+  const read = (await Promise.all(topics.map((topic) => readTopic(config, topic)))).flat()
+  const values = new Map(
+    read.map(({ topic, partition, offset, value }) => [`${topic} ${partition} ${offset}`, String(value)]),
+  )
+  const wrong = rounds.flatMap((records, round) =>
+    records.filter(({ topic, partition, value }, index) => {
+      return values.get(`${topic} ${partition} ${told[round]?.[index]}`) !== value
+    }),
+  )
+  expect(wrong).toEqual([])
+  expect(new Set(told.map(({ length }) => length))).toEqual(new Set([200]))
 })
 
 test('a record larger than its topic takes is refused, and its neighbours are stored', async () => {

@@ -12,12 +12,13 @@ export type Producer = AsyncDisposable & {
   /** Appends one record together with whatever else waits. Resolves within `deadlineMs`, never rejects. */
   append(record: LogRecord, options: { deadlineMs: number }): Promise<AppendResult>
   /**
-   * Appends records in their order and resolves when the broker has confirmed every one. No record of a partition is
-   * written when an earlier one of the call was not.
+   * Appends records in their order and resolves when the broker has confirmed every one, with the offset of each in
+   * its partition. No record of a partition is written when an earlier one of the call was not. When it had
+   * to be sent again a record may also be in the log another time, at another offset than the one told.
    *
    * @throws an Error when one of them is not confirmed within `deadlineMs`; any of them may be written then
    */
-  publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<void>
+  publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<readonly bigint[]>
   /** How long the oldest append has been waiting; 0 when none waits. */
   oldestWaitMs: () => number
   /** Whether appends are answered as they should be, for the readiness of the process. */
@@ -68,9 +69,10 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
   async function publish(
     records: readonly LogRecord[],
     { deadlineMs }: { deadlineMs: number },
-  ): Promise<void> {
+  ): Promise<readonly bigint[]> {
     const giveUpAt = performance.now() + deadlineMs
     const sequence = { isBroken: false }
+    const offsets: bigint[] = []
     for (let start = 0; start < records.length; start += maxBatchRecords) {
       const slice = records.slice(start, start + maxBatchRecords)
       const remainingMs = Math.max(0, giveUpAt - performance.now())
@@ -79,7 +81,9 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
       )
       const problems = results.flatMap((result) => (result.kind === 'stored' ? [] : [result.reason]))
       if (problems.length > 0) throw new Error(notConfirmed(problems, records.length))
+      for (const result of results) if (result.kind === 'stored') offsets.push(BigInt(result.offset))
     }
+    return offsets
   }
 
   return {

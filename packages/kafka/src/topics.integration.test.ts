@@ -93,7 +93,7 @@ test('a topic is read from start to end in order, and an empty one at once', asy
   )
 })
 
-test('reading a topic leaves no consumer group behind', async () => {
+test('reading a topic makes no consumer group', async () => {
   const topic = await freshTopic()
   await using producer = await openProducer(config, { clientId, log })
   await producer.append(numbered(topic, 1), { deadlineMs: 10_000 })
@@ -123,7 +123,7 @@ describe('a scan', () => {
     await scanTopic(config, await freshTopic(), { visit: () => expect.unreachable('it holds nothing') })
   })
 
-  test('fetches nothing while a visit works, so that a large topic is never in memory', async () => {
+  test('makes one visit after the other, each of a few MiB, so that a large topic is never in memory', async () => {
     const topic = await freshTopic({ maxMessageBytes: 2_000_000 })
     await using producer = await openProducer(config, { clientId, log })
     const large = Array.from({ length: 48 }, (_, index) => ({

@@ -203,7 +203,7 @@ test('after a 2xx a receipt that Kafka does not confirm is written again and the
         refused += 1
         throw new Error('Kafka has not confirmed it')
       }
-      await scene.producer.publish(records, options)
+      return scene.producer.publish(records, options)
     },
   }
   scene.openDelivery({ producer: failing })

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { chunkOf, nextChunkSize } from './chunk-size.ts'
+
+const mebibyte = 1024 * 1024
+const sized = (...bytes: number[]) => bytes.map((each) => ({ bytes: each }))
+
+describe('the size of the next chunk', () => {
+  test.each([
+    ['doubles after a full chunk that was quick', 100, { records: 100, tookMs: 12 }, 200],
+    ['does not grow beyond its maximum', 400, { records: 400, tookMs: 12 }, 500],
+    ['stays after a chunk that was quick because it was small', 100, { records: 99, tookMs: 1 }, 100],
+    ['stays after a chunk that was neither quick nor slow', 200, { records: 200, tookMs: 40 }, 200],
+    ['stays at the border of slow', 200, { records: 200, tookMs: 250 }, 200],
+    ['halves after a slow chunk', 201, { records: 201, tookMs: 251 }, 100],
+    ['halves after a slow chunk that was small', 200, { records: 3, tookMs: 5_000 }, 100],
+    ['does not shrink below ten', 15, { records: 15, tookMs: 5_000 }, 10],
+  ])('%s', (_, size, chunk, next) => {
+    expect(nextChunkSize(size, { ...chunk, max: 500 })).toBe(next)
+  })
+
+  test('never exceeds a maximum below ten', () => {
+    expect(nextChunkSize(4, { records: 4, tookMs: 1_000, max: 4 })).toBe(4)
+    expect(nextChunkSize(4, { records: 4, tookMs: 1, max: 4 })).toBe(4)
+  })
+})
+
+describe('a chunk', () => {
+  test.each([
+    ['ends at the number of records', sized(1, 1, 1), { start: 0, size: 2 }, 2],
+    ['starts where the last one ended', sized(1, 1, 1), { start: 2, size: 2 }, 1],
+    ['may have 4 MiB', sized(mebibyte, 3 * mebibyte, 1), { start: 0, size: 9 }, 2],
+    ['ends before the record that makes it larger', sized(1, 2, 4 * mebibyte), { start: 0, size: 9 }, 2],
+    ['holds one larger record alone', sized(9 * mebibyte, 1), { start: 0, size: 9 }, 1],
+  ])('%s', (_, records, { start, size }, length) => {
+    expect(chunkOf(records, start, size)).toEqual(records.slice(start, start + length))
+  })
+
+  test('whatever the sizes, chunks follow each other without a gap', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat({ max: 6 * mebibyte }), { maxLength: 50 }),
+        fc.integer({ min: 1, max: 20 }),
+        (bytes, size) => {
+          const records = sized(...bytes)
+          const chunks = []
+          for (let start = 0; start < records.length; ) {
+            const chunk = chunkOf(records, start, size)
+            expect(chunk.length).toBeGreaterThan(0)
+            chunks.push(...chunk)
+            start += chunk.length
+          }
+          expect(chunks).toEqual(records)
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,35 @@
+export const firstChunkSize = 100
+export const defaultMaxChunkSize = 500
+const leastChunkSize = 10
+const quickMs = 40
+const slowMs = 250
+/** A chunk is held in memory several times over while it is worked on. */
+const maxChunkBytes = 4 * 1024 * 1024
+
+/**
+ * How many records the next chunk may have after one of `records` took `tookMs`. Quick chunks grow, because much of
+ * their time is round trips; slow ones shrink, so that a partition can be given back and one record's trouble repeats
+ * little work. A quick chunk that was not full proves nothing.
+ */
+export function nextChunkSize(
+  size: number,
+  { records, tookMs, max }: { records: number; tookMs: number; max: number },
+): number {
+  if (tookMs > slowMs) return Math.min(max, Math.max(leastChunkSize, Math.floor(size / 2)))
+  if (tookMs < quickMs && records >= size) return Math.min(max, size * 2)
+  return size
+}
+
+/** The next chunk of `records` from `start` on: bounded by number and bytes, and one record at least. */
+export function chunkOf<R extends { bytes: number }>(
+  records: readonly R[],
+  start: number,
+  size: number,
+): R[] {
+  let end = start
+  for (let bytes = 0; end < records.length && end < start + size; end++) {
+    bytes += records[end]?.bytes ?? 0
+    if (bytes > maxChunkBytes && end > start) break
+  }
+  return records.slice(start, end)
+}
