@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inspectJson, type MemberTree } from './json-text.ts'
+import { countMembers, inspectJson, measureJson, type MemberTree } from './json-text.ts'
 
 const used = {}
 const tree: MemberTree = {
@@ -57,6 +57,34 @@ test('the walk is linear: long names and many duplicates elsewhere cost nothing 
 
 test('the walk ends below the greatest depth that is looked at', () => {
   expect(inspect('['.repeat(100_000) + ']'.repeat(100_000), 32).depth).toBe(33)
+})
+
+const anyJson = fc
+  .tuple(fc.jsonValue({ maxDepth: 8, stringUnit: 'binary' }), fc.constantFrom(undefined, 2, '\t'))
+  .map(([value, indent]) => JSON.stringify(value, null, indent))
+
+test('a text has as many members as its value, and is as deep as the walk for duplicates says', () => {
+  fc.assert(
+    fc.property(anyJson, (text) => {
+      const { depth, members } = measureJson(text, { maxDepth: 32 })
+      expect(members).toBe(countMembers(JSON.parse(text)))
+      expect(depth).toBe(inspect(text).depth)
+    }),
+  )
+})
+
+test('a text in which any member stands twice has more members than its value', () => {
+  fc.assert(
+    fc.property(anyJson, fc.string(), anyJson, anyJson, (around, name, one, other) => {
+      const twice = `{${JSON.stringify(name)}:${one},"between":${around},${JSON.stringify(name)}:${other}}`
+      const text = `[${around},{"x":${twice}}]`
+      expect(measureJson(text, { maxDepth: 64 }).members).toBeGreaterThan(countMembers(JSON.parse(text)))
+    }),
+  )
+})
+
+test('the count of members ends below the greatest depth that is looked at', () => {
+  expect(measureJson('['.repeat(100_000) + ']'.repeat(100_000), { maxDepth: 32 }).depth).toBe(33)
 })
 
 test('what JSON.stringify writes has the depth of its value and no duplicates', () => {

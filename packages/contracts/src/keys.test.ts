@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeKeyPart, merchantKey, registrationKey, unattributedKey } from './keys.ts'
+import { encodeKeyPart, merchantKey, parseRegistrationKey, registrationKey, unattributedKey } from './keys.ts'
 
 test.each([
   ['unreserved characters stay', 'AZaz09-._~', 'AZaz09-._~'],
@@ -59,4 +59,31 @@ test('different registrations have different keys', () => {
       expect(registrationKey(left) === registrationKey(right)).toBe(isSame)
     }),
   )
+})
+
+test('the key of a registration is read back into its ids', () => {
+  const text = fc.string({ unit: 'grapheme', minLength: 1 })
+  const registration = fc.record({
+    clientId: text,
+    referenceMerchantId: text,
+    referenceStoreId: fc.option(text),
+  })
+  fc.assert(
+    fc.property(registration, (ids) => {
+      expect(parseRegistrationKey(registrationKey(ids))).toEqual(ids)
+    }),
+  )
+})
+
+test.each([
+  '',
+  'client',
+  'client/merchant',
+  'client/merchant/store/more',
+  'a/b/%',
+  'a/b/%7e',
+  'a/b/*',
+  'a/ b/',
+])('"%s" is no key of a registration', (key) => {
+  expect(parseRegistrationKey(key)).toBeNull()
 })

@@ -35,3 +35,20 @@ export function unattributedKey(id: { clientId: string; registrationRequestId: s
 export function registrationKey(id: RegistrationRef): string {
   return `${merchantKey(id)}/${encodeKeyPart(id.referenceStoreId ?? '')}`
 }
+
+/** The registration that a key of `registrationKey` names; null for any other text. */
+export function parseRegistrationKey(key: string): RegistrationRef | null {
+  const [clientId, referenceMerchantId, store, ...others] = key.split('/').map(decodeKeyPart)
+  if (clientId === undefined || referenceMerchantId === undefined) return null
+  if (store === undefined || others.length > 0) return null
+  const registration = { clientId, referenceMerchantId, referenceStoreId: store === '' ? null : store }
+  return registrationKey(registration) === key ? registration : null
+}
+
+function decodeKeyPart(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
+}

@@ -128,6 +128,16 @@ describe('any bytes', () => {
     )
   })
 
+  test('are judged alike whether they are parsed at once or, being large, looked at before', () => {
+    const blanks = Buffer.alloc(20_000, ' ')
+    fc.assert(
+      fc.property(anyBody, (body) => {
+        expect(readNotificationBody(Buffer.concat([body, blanks]))).toEqual(readNotificationBody(body))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   test('are routed or not, and never throw', () => {
     fc.assert(
       fc.property(anyBody, (body) => {

@@ -43,8 +43,13 @@ test('headers come back as they were written', () => {
 })
 
 test('headers that others added are ignored', () => {
-  const written = onTheWire({ ...encodeRawHeaders(headers), 'replayed-from': 'registration.quarantine.v1' })
+  const written = onTheWire({ ...encodeRawHeaders(headers), 'x-tool': 'kcat' })
   expect(parseRawHeaders(written)).toEqual(headers)
+})
+
+test('a notification that was put back says from where, and for which merchant', () => {
+  const putBack = { ...headers, attributedTo: 'M1', replayedFrom: 'registration.raw.v1/3/42' }
+  expect(parseRawHeaders(onTheWire(encodeRawHeaders(putBack)))).toEqual(putBack)
 })
 
 test.each(Object.keys(encodeRawHeaders(headers)))('without %s the headers are not ours', (name) => {

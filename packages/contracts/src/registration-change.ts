@@ -20,6 +20,9 @@ export const cause = z.object({
   raw: z.object({ topic: z.string(), partition: z.number().int(), offset: z.string() }),
 })
 
+/** When an erasure was ordered, RFC 3339; absent unless all content went and nothing was heard since. */
+export const erasedAt = z.iso.datetime().optional()
+
 /**
  * A value of `registration.changes.v1`: the visible content of a registration is now this. The wire is
  * at-least-once: take the greatest version per key, drop what is not newer.
@@ -41,6 +44,7 @@ export const registrationChange = z.object({
     }),
   ),
   flags: z.array(z.string()),
+  erasedAt,
   cause,
 })
 

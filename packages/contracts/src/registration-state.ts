@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { type CloudEvent, cloudEventHeaders } from './cloud-event.ts'
-import { registrationKey } from './keys.ts'
-import { cause, collectiveStatus, registrationRef } from './registration-change.ts'
+import { registrationKey, type RegistrationRef } from './keys.ts'
+import { cause, collectiveStatus, erasedAt, registrationRef } from './registration-change.ts'
 
 /**
  * A value of `registration.state.v1`: the full visible content of a registration. The topic is compacted; take
- * the greatest version per key, not the last record. `rebuild` is ours and opaque to other readers.
+ * the greatest version per key, not the last record. Without a value: the registration is forgotten, 31 days after it
+ * was erased. `rebuild` is ours and opaque to other readers.
  */
 export const registrationState = z.object({
   registration: registrationRef,
@@ -20,6 +21,7 @@ export const registrationState = z.object({
     }),
   ),
   flags: z.array(z.string()),
+  erasedAt,
   /** The notification that caused this version. */
   cause,
   rebuild: z.object({
@@ -32,7 +34,7 @@ export const registrationState = z.object({
 
 export type RegistrationState = z.infer<typeof registrationState>
 
-/** The Kafka key, value and headers of a state record. */
+/** The Kafka key, value and headers of a state record. `timeMs` is the append time of its cause. */
 export function encodeState(state: RegistrationState, event: CloudEvent) {
   const key = registrationKey(state.registration)
   return {
@@ -45,4 +47,15 @@ export function encodeState(state: RegistrationState, event: CloudEvent) {
       version: state.version,
     }),
   }
+}
+
+/** A state record without a value: what was known is forgotten, as of this raw offset. */
+export function encodeForgotten({ registration, rev }: { registration: RegistrationRef; rev: string }) {
+  return { key: registrationKey(registration), value: null, headers: { rev } }
+}
+
+/** The raw offset as of which a state record without a value forgets; null when it does not say. */
+export function forgottenRev(headers: ReadonlyMap<string, Buffer>): string | null {
+  const rev = headers.get('rev')?.toString('utf8')
+  return rev !== undefined && /^[0-9]+$/.test(rev) ? rev : null
 }

@@ -1,6 +1,11 @@
-import { merchantKey, encodeKeyPart, type RegistrationRef } from '@signalbox/contracts/keys'
+import { encodeKeyPart, merchantKey, type RegistrationRef } from '@signalbox/contracts/keys'
 
 export type Merchant = Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>
+
+/** Why a registration is on a list for somebody to look at. */
+export const attentionKinds = ['doubtful', 'pending', 'unanswered', 'erased'] as const
+
+export type AttentionKind = (typeof attentionKinds)[number]
 
 /** Names keys and fields of one partition. All keys share a hash tag, so that Redis Cluster keeps them together. */
 export function keysOf({ prefix, partition }: { prefix: string; partition: number }) {
@@ -8,8 +13,11 @@ export function keysOf({ prefix, partition }: { prefix: string; partition: numbe
   return {
     watermark: `${tagged}:watermark`,
     books: `${tagged}:books`,
+    /** A sorted set of registration keys by the time since when. */
+    attention: (kind: AttentionKind) => `${tagged}:attention:${kind}`,
     /** One hash per merchant, a field per store. */
     merchant: (merchant: Merchant) => `${tagged}:m:${merchantKey(merchant)}`,
+    everyMerchant: `${tagged}:m:*`,
   }
 }
 

@@ -5,7 +5,13 @@ import { emptyRegistration } from '@signalbox/registration/registration'
 import { Redis } from 'ioredis'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openFaultProxy } from './fault-proxy.fixture.ts'
-import { type NamedRegistration, openRegistrationStore, type OutcomeCounts } from './registration-store.ts'
+import {
+  type AttentionCursor,
+  type NamedRegistration,
+  openRegistrationStore,
+  type OutcomeCounts,
+  type RegistrationStore,
+} from './registration-store.ts'
 
 const redisUrl = inject('redisUrl')
 const partition = 3
@@ -27,6 +33,12 @@ function openRedis(): Redis {
   const redis = new Redis(redisUrl)
   onTestFinished(() => redis.disconnect())
   return redis
+}
+
+/** Saves with nothing in it but what is named. */
+function saveTo(store: RegistrationStore, of: Partial<Parameters<RegistrationStore['save']>[0]>) {
+  const nothing = { registrations: [], removed: [], attention: [], counted: null }
+  return store.save({ partition, expected: null, next: 'w', ...nothing, ...of })
 }
 
 const merchant = { clientId: 'client', referenceMerchantId: 'merchant' }
@@ -59,6 +71,7 @@ test('an empty view has no watermark, nothing counted and no registrations', asy
   expect(await store.read({ partition, merchant, cursor: null, limit: 10 })).toEqual({
     registrations: [],
     next: null,
+    complete: false,
   })
 })
 
@@ -70,7 +83,7 @@ test('what was saved is loaded in the order asked for, with its watermark', asyn
     named({ merchant: 'other', store: 's', version: 3 }),
   ]
   const counted = { countedFrom: '5', countedThrough: '7', counts: { ...noCounts, applied: 3 } }
-  expect(await store.save({ partition, expected: null, next: 'w1', registrations: saved, counted })).toEqual({
+  expect(await saveTo(store, { expected: null, next: 'w1', registrations: saved, counted })).toEqual({
     kind: 'saved',
   })
   const asked = [...saved, named({ merchant: 'unknown' })].toReversed()
@@ -84,7 +97,7 @@ test('what was saved is loaded in the order asked for, with its watermark', asyn
 test('partitions and key prefixes do not see each other', async () => {
   const keyPrefix = `test-${randomUUID()}:`
   const store = await openStore({ keyPrefix })
-  await store.save({ partition, expected: null, next: 'w1', registrations: [named({})], counted: null })
+  await saveTo(store, { expected: null, next: 'w1', registrations: [named({})], counted: null })
   const asked = { partition, registrations: [named({}).registration] }
   const empty = { watermark: null, countedThrough: null, registrations: [null] }
   expect(await store.load({ ...asked, partition: 33 })).toEqual(empty)
@@ -96,11 +109,11 @@ test('a save that expects another watermark is fenced and changes nothing', asyn
   const store = await openStore()
   const counted = { countedFrom: '0', countedThrough: '0', counts: { ...noCounts, stale: 1 } }
   const first = [named({ version: 1 })]
-  await store.save({ partition, expected: null, next: 'w1', registrations: first, counted })
+  await saveTo(store, { expected: null, next: 'w1', registrations: first, counted })
 
   const second = [named({ version: 2 }), named({ store: 'new' })]
   for (const expected of [null, 'w0', 'w11']) {
-    expect(await store.save({ partition, expected, next: 'w2', registrations: second, counted })).toEqual({
+    expect(await saveTo(store, { expected, next: 'w2', registrations: second, counted })).toEqual({
       kind: 'fenced',
       watermark: 'w1',
     })
@@ -116,9 +129,10 @@ test('a save that expects another watermark is fenced and changes nothing', asyn
 
 test('a save that expects a watermark where there is none is fenced by its absence', async () => {
   const store = await openStore()
-  expect(
-    await store.save({ partition, expected: 'lost', next: 'w2', registrations: [], counted: null }),
-  ).toEqual({ kind: 'fenced', watermark: null })
+  expect(await saveTo(store, { expected: 'lost', next: 'w2', registrations: [], counted: null })).toEqual({
+    kind: 'fenced',
+    watermark: null,
+  })
 })
 
 test('of savers that run at once exactly one wins', async () => {
@@ -126,8 +140,7 @@ test('of savers that run at once exactly one wins', async () => {
   const stores = await Promise.all(Array.from({ length: 5 }, () => openStore({ keyPrefix })))
   const answers = await Promise.all(
     stores.map((store, index) =>
-      store.save({
-        partition,
+      saveTo(store, {
         expected: null,
         next: `w${index}`,
         registrations: [named({ version: index + 1 })],
@@ -149,8 +162,8 @@ test('the books add up and remember where they began', async () => {
   const save = (
     expected: string | null,
     next: string,
-    counted: Parameters<typeof store.save>[0]['counted'],
-  ) => store.save({ partition, expected, next, registrations: [], counted })
+    counted: Parameters<RegistrationStore['save']>[0]['counted'],
+  ) => saveTo(store, { expected, next, registrations: [], counted })
   await save(null, 'w1', {
     countedFrom: '9007199254740993',
     countedThrough: '9007199254740994',
@@ -174,8 +187,7 @@ test('the stores of a merchant are read in pages that neither skip nor repeat', 
   const stores = [null, '!', '*', '-', '0', 'A', 'Z', '~', 'ä', '小', '%21', ' ', 'a/b']
   const saved = stores.map((id, index) => named({ store: id, version: index + 1 }))
   const others = [named({ merchant: 'merchant2' }), named({ merchant: 'merch' })]
-  await store.save({
-    partition,
+  await saveTo(store, {
     expected: null,
     next: 'w',
     registrations: [...saved, ...others],
@@ -204,19 +216,241 @@ test('the stores of a merchant are read in pages that neither skip nor repeat', 
 test('one store of a merchant is read by its id, null being the one without store', async () => {
   const store = await openStore()
   const saved = [named({}), named({ store: 's', version: 2 })]
-  await store.save({ partition, expected: null, next: 'w', registrations: saved, counted: null })
+  await saveTo(store, { expected: null, next: 'w', registrations: saved, counted: null })
   const read = (id: string | null) => store.read({ partition, merchant, store: id, cursor: null, limit: 1 })
-  expect(await read(null)).toEqual({ registrations: [saved[0]], next: null })
-  expect(await read('s')).toEqual({ registrations: [saved[1]], next: null })
-  expect(await read('t')).toEqual({ registrations: [], next: null })
+  expect(await read(null)).toEqual({ registrations: [saved[0]], next: null, complete: true })
+  expect(await read('s')).toEqual({ registrations: [saved[1]], next: null, complete: true })
+  expect(await read('t')).toEqual({ registrations: [], next: null, complete: true })
+})
+
+test('a registration that is removed is gone, and its merchant with the last of them', async () => {
+  const keyPrefix = `test-${randomUUID()}:`
+  const store = await openStore({ keyPrefix })
+  const saved = [named({}), named({ store: 's' })]
+  await saveTo(store, { next: 'w1', registrations: saved })
+  const removed = saved.map((one) => one.registration)
+  await saveTo(store, { expected: 'w1', next: 'w2', removed: removed.slice(0, 1) })
+  expect((await store.load({ partition, registrations: removed })).registrations).toEqual([
+    null,
+    saved[1]?.stored,
+  ])
+  await saveTo(store, { expected: 'w2', next: 'w3', removed })
+  expect(await openRedis().keys(`${keyPrefix}*`)).toEqual([`${keyPrefix}{p3}:watermark`])
+})
+
+test('of large registrations only the first come at once', async () => {
+  const store = await openStore()
+  const rejectionReason = 'x'.repeat(2_000_000)
+  const entry = { pspName: 'P', productCode: 'C', status: 'REJECTED', rejectionReason } as const
+  const view = { ...emptyRegistration.view, entries: [entry] }
+  const large = ['a', 'b', 'c'].map((id) => {
+    const { registration, stored } = named({ store: id })
+    return { registration, stored: { ...stored, registration: { ...stored.registration, view } } }
+  })
+  for (const [index, one] of large.entries()) {
+    await saveTo(store, {
+      expected: index === 0 ? null : `w${index}`,
+      next: `w${index + 1}`,
+      registrations: [one],
+    })
+  }
+  const asked = large.map((one) => one.registration)
+  const { registrations } = await store.load({ partition, registrations: [...asked, ...asked] })
+  expect(registrations.length).toBeGreaterThanOrEqual(1)
+  expect(registrations.length).toBeLessThan(4)
+})
+
+// Lists of what asks for attention
+
+const since = (merchant: string, sinceMs: number | null, kind: 'pending' | 'doubtful' = 'pending') => ({
+  kind,
+  registration: named({ merchant }).registration,
+  sinceMs,
+})
+
+test('lists hold what was put on them, the oldest first, in pages that neither skip nor repeat', async () => {
+  const store = await openStore()
+  const times = [5, 5, 5, 5, 5, 9, 1, 7, 7]
+  await saveTo(store, { next: 'w1', attention: times.map((time, index) => since(`m${index}`, time)) })
+  const list = { partition, kind: 'pending', untilMs: 9 } as const
+  const found: { merchant: string; sinceMs: number }[] = []
+  let after: AttentionCursor | null = null
+  do {
+    const page: Awaited<ReturnType<typeof store.listAttention>> = await store.listAttention({
+      ...list,
+      limit: 2,
+      after,
+    })
+    expect(page.entries.length).toBeLessThanOrEqual(2)
+    for (const { registration, sinceMs } of page.entries) {
+      found.push({ merchant: registration.referenceMerchantId, sinceMs })
+    }
+    after = page.next
+  } while (after !== null)
+  expect(found.map(({ sinceMs }) => sinceMs)).toEqual([1, 5, 5, 5, 5, 5, 7, 7])
+  expect(new Set(found.map(({ merchant }) => merchant)).size).toBe(8)
+})
+
+test('what moves on one list leaves the others alone', async () => {
+  const store = await openStore()
+  const moves = [since('a', 1), since('b', 2), since('a', 3, 'doubtful')]
+  await saveTo(store, { next: 'w1', attention: moves })
+  await saveTo(store, { expected: 'w1', next: 'w2', attention: [since('a', null), since('b', 4)] })
+  const listed = async (kind: 'pending' | 'doubtful') => {
+    const page = await store.listAttention({ partition, kind, untilMs: 10, limit: 10, after: null })
+    return page.entries.map(({ registration, sinceMs }) => [registration.referenceMerchantId, sinceMs])
+  }
+  expect(await listed('pending')).toEqual([['b', 4]])
+  expect(await listed('doubtful')).toEqual([['a', 3]])
+})
+
+test('a save that is fenced moves nobody on a list and removes nothing', async () => {
+  const store = await openStore()
+  await saveTo(store, { next: 'w1', registrations: [named({})], attention: [since('a', 1)] })
+  const removed = [named({}).registration]
+  expect(
+    await saveTo(store, { expected: 'w0', next: 'w2', removed, attention: [since('a', null)] }),
+  ).toMatchObject({ kind: 'fenced' })
+  expect((await store.load({ partition, registrations: removed })).registrations).toEqual([named({}).stored])
+  expect(
+    await store.listAttention({ partition, kind: 'pending', untilMs: 9, limit: 9, after: null }),
+  ).toMatchObject({ entries: [{ sinceMs: 1 }] })
+})
+
+// Rebuilding
+
+test('a rebuild replaces everything that a partition holds, and nobody else sees it complete before', async () => {
+  const keyPrefix = `test-${randomUUID()}:`
+  const store = await openStore({ keyPrefix })
+  const counted = { countedFrom: '0', countedThrough: '0', counts: noCounts }
+  const old = Array.from({ length: 30 }, (_, index) => named({ merchant: `old-${index}` }))
+  await saveTo(store, { next: 'w1', registrations: old, attention: [since('old-1', 1)], counted })
+  await saveTo(store, { partition: 33, registrations: [named({ merchant: 'other' })] })
+  const readOne = () => store.read({ partition, merchant, cursor: null, limit: 9 })
+  expect(await readOne()).toMatchObject({ complete: true })
+
+  const marker = 'rebuilding:1'
+  expect(await store.beginRebuild({ partition, expected: 'w1', marker })).toEqual({ kind: 'begun' })
+  expect(await store.readBooks({ partition })).toBeNull()
+  expect(await readOne()).toMatchObject({ complete: false })
+  let cursor: string | null = null
+  do {
+    const cleared: Awaited<ReturnType<typeof store.clear>> = await store.clear({ partition, marker, cursor })
+    assert(cleared.kind === 'cleared')
+    cursor = cleared.next
+  } while (cursor !== null)
+
+  const batch = { partition, marker, attention: [since('merchant', 7)] }
+  const removed = [named({ store: 's' }).registration]
+  await store.restore({ ...batch, registrations: [named({}), named({ store: 's' })], removed: [] })
+  expect(await store.restore({ ...batch, registrations: [], removed })).toEqual({ kind: 'saved' })
+  expect(await readOne()).toMatchObject({ complete: false, registrations: [named({})] })
+  expect(await store.finishRebuild({ partition, marker, next: 'w2' })).toEqual({ kind: 'saved' })
+
+  expect(await readOne()).toEqual({ complete: true, registrations: [named({})], next: null })
+  expect(
+    await store.listAttention({ partition, kind: 'pending', untilMs: 9, limit: 9, after: null }),
+  ).toMatchObject({ entries: [{ sinceMs: 7 }], next: null })
+  const keys = await openRedis().keys(`${keyPrefix}{p3}*`)
+  expect(keys.map((key) => key.slice(keyPrefix.length)).toSorted()).toEqual([
+    '{p3}:attention:pending',
+    '{p3}:m:client/merchant',
+    '{p3}:watermark',
+  ])
+  expect(await store.readWatermark({ partition: 33 })).toBe('w')
+  const others = [named({ merchant: 'other' }).registration]
+  expect((await store.load({ partition: 33, registrations: others })).registrations).not.toEqual([null])
+})
+
+test('of a rebuild that another one has taken over, no step does anything', async () => {
+  const store = await openStore()
+  await saveTo(store, { next: 'w1', registrations: [named({})] })
+  await store.beginRebuild({ partition, expected: 'w1', marker: 'rebuilding:1' })
+  await store.beginRebuild({ partition, expected: 'rebuilding:1', marker: 'rebuilding:2' })
+
+  const stale = { partition, marker: 'rebuilding:1' }
+  const fenced = { kind: 'fenced', watermark: 'rebuilding:2' }
+  const batch = { registrations: [named({ version: 9 })], removed: [], attention: [] }
+  expect(await store.beginRebuild({ ...stale, expected: 'w1' })).toEqual(fenced)
+  expect(await store.clear({ ...stale, cursor: null })).toEqual(fenced)
+  expect(await store.restore({ ...stale, ...batch })).toEqual(fenced)
+  expect(await store.finishRebuild({ ...stale, next: 'w9' })).toEqual(fenced)
+  expect(await saveTo(store, { expected: 'w1', next: 'w9' })).toEqual(fenced)
+  expect(await store.load({ partition, registrations: [named({}).registration] })).toMatchObject({
+    watermark: 'rebuilding:2',
+    registrations: [named({}).stored],
+  })
+})
+
+test('an operator replaces the watermark that he has read, and no other', async () => {
+  const store = await openStore()
+  await saveTo(store, { next: 'w1' })
+  expect(await store.setWatermark({ partition, expected: 'w0', next: null })).toEqual({
+    kind: 'fenced',
+    watermark: 'w1',
+  })
+  expect(await store.setWatermark({ partition, expected: 'w1', next: 'w0' })).toEqual({ kind: 'saved' })
+  expect(await store.readWatermark({ partition })).toBe('w0')
+  expect(await store.setWatermark({ partition, expected: 'w0', next: null })).toEqual({ kind: 'saved' })
+  expect(await store.readWatermark({ partition })).toBeNull()
+})
+
+// Redis in trouble
+
+test.each([
+  [
+    'is full',
+    /OOM/,
+    async (redis: Redis) => {
+      await redis.config('SET', 'maxmemory', '1')
+      return () => redis.config('SET', 'maxmemory', '0')
+    },
+  ],
+  [
+    'has become a read-only replica',
+    /READONLY/,
+    async (redis: Redis) => {
+      await redis.replicaof('127.0.0.1', 1)
+      return () => redis.replicaof('NO', 'ONE')
+    },
+  ],
+])('a Redis that %s writes nothing, and what is there can be read', async (_, problem, hurt) => {
+  const store = await openStore()
+  await saveTo(store, { next: 'w1', registrations: [named({})] })
+  const mend = await hurt(openRedis())
+  try {
+    const registrations = [named({ version: 2 }), named({ store: 's' })]
+    const attention = [since('a', 1)]
+    await expect(saveTo(store, { expected: 'w1', next: 'w2', registrations, attention })).rejects.toThrow(
+      problem,
+    )
+    await expect
+      .poll(() => store.load({ partition, registrations: [named({}).registration] }).catch(String))
+      .toMatchObject({ watermark: 'w1', registrations: [named({}).stored] })
+  } finally {
+    await mend()
+  }
+  await expect
+    .poll(() => saveTo(store, { expected: 'w1', next: 'w2' }).catch(String))
+    .toEqual({ kind: 'saved' })
+})
+
+test('a Redis with small listpacks is warned of', async () => {
+  const proxy = await openProxy()
+  const warn = vi.fn<(fields: object, event: string) => void>()
+  proxy.rewrite({ from: /\$4\r\n1100/, to: '$2\r\n64' })
+  await openStore({ url: proxy.url, log: { ...silent, warn } })
+  expect(warn.mock.calls).toEqual([
+    [expect.objectContaining({ 'hash-max-listpack-value': 64 }), 'redis.listpacks_small'],
+  ])
 })
 
 test('scripts that Redis has forgotten are given to it again', async () => {
   const store = await openStore()
-  await store.save({ partition, expected: null, next: 'w1', registrations: [], counted: null })
+  await saveTo(store, { expected: null, next: 'w1', registrations: [], counted: null })
   await openRedis().script('FLUSH')
   expect(
-    await store.save({ partition, expected: 'w1', next: 'w2', registrations: [named({})], counted: null }),
+    await saveTo(store, { expected: 'w1', next: 'w2', registrations: [named({})], counted: null }),
   ).toEqual({ kind: 'saved' })
   await openRedis().script('FLUSH')
   expect(await store.load({ partition, registrations: [] })).toMatchObject({ watermark: 'w2' })
@@ -237,7 +471,7 @@ test('every key of a partition has one hash tag', async () => {
   const store = await openStore({ keyPrefix })
   const counted = { countedFrom: '0', countedThrough: '0', counts: noCounts }
   const registrations = [named({}), named({ merchant: '{x}' })]
-  await store.save({ partition, expected: null, next: 'w', registrations, counted })
+  await saveTo(store, { expected: null, next: 'w', registrations, counted })
   const keys = await openRedis().keys(`${keyPrefix}*`)
   expect(keys.map((key) => /\{[^}]*\}/.exec(key)?.[0])).toEqual(['{p3}', '{p3}', '{p3}', '{p3}'])
 })

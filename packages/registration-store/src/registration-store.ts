@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import type { RegistrationRef } from '@signalbox/contracts/keys'
+import { parseRegistrationKey, registrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
 import { type LinkLog, messageOf, openRedisLink, type RedisLink } from '@signalbox/redis-link/redis-link'
+import type { ChainableCommander, Redis } from 'ioredis'
 import { z } from 'zod'
-import { fieldOf, keysOf, type Merchant, storeOf } from './keys.ts'
-
-import { loadScript, saveScript } from './script.ts'
+import { type AttentionKind, attentionKinds, fieldOf, keysOf, type Merchant, storeOf } from './keys.ts'
+import { loadScript, replaceScript, saveScript } from './script.ts'
 import { packStored, type StoredRegistration, unpackStored } from './stored-registration.ts'
+import { isRebuildMarker } from './watermark.ts'
 
+export { type AttentionKind, attentionKinds } from './keys.ts'
 export type { StoredRegistration } from './stored-registration.ts'
 
 const outcomes = ['applied', 'flagged', 'repeated', 'stale', 'quarantined'] as const
@@ -19,32 +21,88 @@ export type Books = { countedFrom: string; countedThrough: string; counts: Outco
 
 export type NamedRegistration = { registration: RegistrationRef; stored: StoredRegistration }
 
+/** Since when a registration is on a list, epoch milliseconds; null: it leaves the list. */
+export type AttentionMove = { kind: AttentionKind; registration: RegistrationRef; sinceMs: number | null }
+
+/** Where a page of a list ended. */
+export type AttentionCursor = { sinceMs: number; key: string }
+
+export type Saved = { kind: 'saved' } | Fenced
+/** The watermark was not the one expected, and nothing was written. */
+export type Fenced = { kind: 'fenced'; watermark: string | null }
+
 /**
  * The view of all registrations in Redis, by partition of the raw topic. Watermark, registrations and books of a
  * partition change together in one script, so whatever Redis loses, it loses as a clean suffix. Every function throws
- * when Redis does not do its part in time; what was asked may still happen then.
+ * an Error when Redis does not do its part in time; what was asked may still happen then.
  */
 export type RegistrationStore = AsyncDisposable & {
-  /** The watermark, the last offset in the books and the registrations, all as of one moment; null: not there. */
+  /**
+   * The watermark, the last offset in the books and the registrations, all as of one moment; null: not there. Where
+   * what was asked for is large, only the first of the registrations come, at least one.
+   *
+   * @throws AssertionError when one of them is damaged, or was written by a later build
+   */
   load(of: { partition: number; registrations: readonly RegistrationRef[] }): Promise<{
     watermark: string | null
     countedThrough: string | null
     registrations: (StoredRegistration | null)[]
   }>
   /**
-   * Writes the registrations (each at most once), the watermark and the books, or nothing when the watermark is not
-   * the expected one. `counted` is null when the books have these records already.
+   * Writes the registrations (each at most once), removes others, moves attention, and writes the watermark and the
+   * books, or does nothing when the watermark is not the one expected. `counted` is null when the books have these
+   * records already.
    */
   save(chunk: {
     partition: number
     expected: string | null
     next: string
     registrations: readonly NamedRegistration[]
+    removed: readonly RegistrationRef[]
+    attention: readonly AttentionMove[]
     counted: Books | null
-  }): Promise<{ kind: 'saved' } | { kind: 'fenced'; watermark: string | null }>
+  }): Promise<Saved>
+
+  // A rebuild: begin, clear until `next` is null, restore, finish. What another worker does meanwhile is fenced, and
+  // when another worker begins one, so is this.
+
+  /** Puts the marker in the place of the watermark expected, and drops books and lists. */
+  beginRebuild(of: {
+    partition: number
+    expected: string | null
+    marker: string
+  }): Promise<{ kind: 'begun' } | Fenced>
+  /** Removes some of the registrations; `next` is the cursor for more of them, null at the end. */
+  clear(of: {
+    partition: number
+    marker: string
+    cursor: string | null
+  }): Promise<{ kind: 'cleared'; next: string | null } | Fenced>
+  /** Writes registrations and removes others, some at a time. */
+  restore(of: {
+    partition: number
+    marker: string
+    registrations: readonly NamedRegistration[]
+    removed: readonly RegistrationRef[]
+    attention: readonly AttentionMove[]
+  }): Promise<Saved>
+  /** Puts a watermark in the place of the marker. */
+  finishRebuild(of: { partition: number; marker: string; next: string }): Promise<Saved>
+
+  /**
+   * Replaces the watermark, for an operator: by none, and the worker rebuilds the partition; by an earlier one, and it
+   * folds again from there.
+   */
+  setWatermark(of: { partition: number; expected: string | null; next: string | null }): Promise<Saved>
+  readWatermark(of: { partition: number }): Promise<string | null>
+  /** The books of a partition; null before anything was counted. */
+  readBooks(of: { partition: number }): Promise<Books | null>
   /**
    * The registrations of a merchant in the order of their encoded store ids, the one without store first. Without
-   * `store` all of them, `limit` at a time: `next` is the cursor of the following page, null at the end.
+   * `store` all of them, `limit` at a time: `next` is the cursor of the following page, null at the end. `complete` is
+   * false while the view of the partition is being made: nobody can tell then what is not there.
+   *
+   * @throws as `load`
    */
   read(of: {
     partition: number
@@ -52,18 +110,31 @@ export type RegistrationStore = AsyncDisposable & {
     store?: string | null
     cursor: string | null
     limit: number
-  }): Promise<{ registrations: NamedRegistration[]; next: string | null }>
-  /** The books of a partition; null before anything was counted. */
-  readBooks(of: { partition: number }): Promise<Books | null>
+  }): Promise<{ registrations: NamedRegistration[]; next: string | null; complete: boolean }>
+  /** What is on a list since before `untilMs`, the oldest first, `limit` at a time; `next` is null at the end. */
+  listAttention(of: {
+    partition: number
+    kind: AttentionKind
+    untilMs: number
+    limit: number
+    after: AttentionCursor | null
+  }): Promise<{
+    entries: { registration: RegistrationRef; sinceMs: number }[]
+    next: AttentionCursor | null
+  }>
   /** Calls back after each reconnect to a Redis that is not the same run as before: what it held may be gone. */
   onNewRun: (callback: () => void) => void
 } & Pick<RedisLink, 'ping'>
 
 /** A script holds up every other client of Redis, so it stays small. */
 const maxRegistrationsPerCall = 1_000
+/** A registration may have megabytes; a script that moves many of these is felt too. */
+const maxBytesPerLoad = 4 * 1024 * 1024
+const keysPerScan = 1_000
 
 const loadReply = z.tuple([z.string().nullable(), z.string().nullable()], z.string().nullable())
-const saveReply = z.tuple([z.enum(['OK', 'FENCED']), z.string()])
+const writeReply = z.tuple([z.enum(['OK', 'FENCED']), z.string()])
+const attentionReply = z.tuple([z.string(), z.coerce.number()])
 const count = z.coerce.number().int().default(0)
 const booksReply = z.object({
   countedFrom: z.string(),
@@ -89,15 +160,70 @@ export async function openRegistrationStore(options: {
   const { keyPrefix: prefix } = options
   const link = await openRedisLink({ ...options, variable: 'REDIS_URL' })
   const { redis } = link
+  await warnOfSmallListpacks(redis, options)
+
+  async function write(chunk: Parameters<RegistrationStore['save']>[0]): Promise<Saved> {
+    const { partition, expected, next, registrations, removed, attention, counted } = chunk
+    assert(registrations.length + removed.length <= maxRegistrationsPerCall, tooMany)
+    assert(next !== '', 'a watermark is not empty')
+    const keys = keysOf({ prefix, partition })
+    const reply = await asked('save registrations', () =>
+      saveScript(redis, {
+        keys: [
+          keys.watermark,
+          keys.books,
+          ...attentionKinds.map(keys.attention),
+          ...registrations.map(({ registration }) => keys.merchant(registration)),
+          ...removed.map(keys.merchant),
+        ],
+        args: [
+          expected ?? '',
+          next,
+          counted?.countedFrom ?? '',
+          counted?.countedThrough ?? '',
+          ...outcomes.flatMap((outcome) => [outcome, String(counted?.counts[outcome] ?? 0)]),
+          ...[attentionKinds.length, registrations.length, removed.length].map(String),
+          ...registrations.flatMap(({ registration, stored }) => [
+            fieldOf(registration.referenceStoreId),
+            packStored(stored),
+          ]),
+          ...removed.map((registration) => fieldOf(registration.referenceStoreId)),
+          ...attention.flatMap(({ kind, registration, sinceMs }) => [
+            String(attentionKinds.indexOf(kind) + 1),
+            registrationKey(registration),
+            sinceMs === null ? '' : String(sinceMs),
+          ]),
+        ],
+      }),
+    )
+    return saved(reply)
+  }
+
+  async function replaceWatermark(of: {
+    partition: number
+    expected: string | null
+    next: string | null
+    /** What is removed with it. */
+    drop?: readonly string[]
+  }): Promise<Saved> {
+    const { partition, expected, next, drop = [] } = of
+    const reply = await asked('replace the watermark', () =>
+      replaceScript(redis, {
+        keys: [keysOf({ prefix, partition }).watermark, ...drop],
+        args: [expected ?? '', next ?? ''],
+      }),
+    )
+    return saved(reply)
+  }
 
   return {
     async load({ partition, registrations }) {
-      assert(registrations.length <= maxRegistrationsPerCall, 'too many registrations for one script')
+      assert(registrations.length <= maxRegistrationsPerCall, tooMany)
       const keys = keysOf({ prefix, partition })
       const reply = await asked('load registrations', () =>
         loadScript(redis, {
           keys: [keys.watermark, keys.books, ...registrations.map((ref) => keys.merchant(ref))],
-          args: registrations.map((ref) => fieldOf(ref.referenceStoreId)),
+          args: [String(maxBytesPerLoad), ...registrations.map((ref) => fieldOf(ref.referenceStoreId))],
         }),
       )
       const [watermark, countedThrough, ...texts] = loadReply.parse(reply)
@@ -108,57 +234,95 @@ export async function openRegistrationStore(options: {
       }
     },
 
-    async save({ partition, expected, next, registrations, counted }) {
-      assert(registrations.length <= maxRegistrationsPerCall, 'too many registrations for one script')
-      assert(next !== '', 'a watermark is not empty')
+    save: write,
+
+    async beginRebuild({ partition, expected, marker }) {
       const keys = keysOf({ prefix, partition })
-      const reply = await asked('save registrations', () =>
-        saveScript(redis, {
-          keys: [
-            keys.watermark,
-            keys.books,
-            ...registrations.map(({ registration }) => keys.merchant(registration)),
-          ],
-          args: [
-            expected ?? '',
-            next,
-            counted?.countedFrom ?? '',
-            counted?.countedThrough ?? '',
-            ...outcomes.flatMap((outcome) => [outcome, String(counted?.counts[outcome] ?? 0)]),
-            ...registrations.flatMap(({ registration, stored }) => [
-              fieldOf(registration.referenceStoreId),
-              packStored(stored),
-            ]),
-          ],
-        }),
-      )
-      const [answer, watermark] = saveReply.parse(reply)
-      if (answer === 'OK') return { kind: 'saved' }
-      return { kind: 'fenced', watermark: watermark === '' ? null : watermark }
+      const drop = [keys.books, ...attentionKinds.map(keys.attention)]
+      const begun = await replaceWatermark({ partition, expected, next: marker, drop })
+      return begun.kind === 'saved' ? { kind: 'begun' } : begun
     },
 
-    async read({ partition, merchant, store, cursor, limit }) {
-      const key = keysOf({ prefix, partition }).merchant(merchant)
-      const fields =
-        store === undefined ? await asked('list stores', () => redis.hkeys(key)) : [fieldOf(store)]
-      const following = fields.filter((field) => cursor === null || field > cursor).toSorted()
-      const page = following.slice(0, limit)
-      if (page.length === 0) return { registrations: [], next: null }
-      const texts = await asked('read registrations', () => redis.hmget(key, ...page))
-      return {
-        registrations: page.flatMap((field, index) => {
-          const text = texts[index] ?? null
-          return text === null ? [] : [named(merchant, field, text)]
-        }),
-        next: following.length > page.length ? (page.at(-1) ?? null) : null,
-      }
+    async clear({ partition, marker, cursor }) {
+      const pattern = keysOf({ prefix, partition }).everyMerchant
+      const [next, drop] = await asked('list the keys of a partition', () =>
+        redis.scan(cursor ?? '0', 'MATCH', pattern, 'COUNT', keysPerScan),
+      )
+      const cleared = await replaceWatermark({ partition, expected: marker, next: marker, drop })
+      return cleared.kind === 'saved' ? { kind: 'cleared', next: next === '0' ? null : next } : cleared
     },
+
+    restore: ({ marker, ...batch }) => write({ ...batch, expected: marker, next: marker, counted: null }),
+
+    finishRebuild: ({ partition, marker, next }) => replaceWatermark({ partition, expected: marker, next }),
+    setWatermark: replaceWatermark,
+
+    readWatermark: ({ partition }) =>
+      asked('read the watermark', () => redis.get(keysOf({ prefix, partition }).watermark)),
 
     async readBooks({ partition }) {
       const reply = await asked('read the books', () => redis.hgetall(keysOf({ prefix, partition }).books))
       if (Object.keys(reply).length === 0) return null
       const { countedFrom, countedThrough, ...counts } = booksReply.parse(reply)
       return { countedFrom, countedThrough, counts }
+    },
+
+    async read({ partition, merchant, store, cursor, limit }) {
+      const keys = keysOf({ prefix, partition })
+      const key = keys.merchant(merchant)
+      // The watermark of the same moment as each answer: a rebuild may begin or end between the two.
+      const listed =
+        store === undefined
+          ? await asked('list stores', () =>
+              atOnce(redis.multi().get(keys.watermark).hkeys(key), z.array(z.string())),
+            )
+          : { complete: true, found: [fieldOf(store)] }
+      const following = listed.found.filter((field) => cursor === null || field > cursor).toSorted()
+      const page = following.slice(0, limit)
+      const read = await asked('read registrations', () =>
+        // A command without fields is an error.
+        atOnce(
+          redis
+            .multi()
+            .get(keys.watermark)
+            .hmget(key, ...page, noField),
+          z.array(z.string().nullable()),
+        ),
+      )
+      return {
+        registrations: page.flatMap((field, index) => {
+          const text = read.found[index] ?? null
+          return text === null ? [] : [named(merchant, field, text)]
+        }),
+        next: following.length > page.length ? (page.at(-1) ?? null) : null,
+        complete: listed.complete && read.complete,
+      }
+    },
+
+    async listAttention({ partition, kind, untilMs, limit, after }) {
+      const key = keysOf({ prefix, partition }).attention(kind)
+      const page: { registration: RegistrationRef; sinceMs: number; key: string }[] = []
+      // Those of the same moment as the cursor come again, in the order of their keys.
+      for (let skip = 0; page.length <= limit; ) {
+        const from = after?.sinceMs ?? '-inf'
+        const reply = await asked('list attention', () =>
+          redis.zrangebyscore(key, from, `(${untilMs}`, 'WITHSCORES', 'LIMIT', skip, limit + 1),
+        )
+        if (reply.length === 0) break
+        for (let at = 0; at < reply.length; at += 2) {
+          const [member, score] = attentionReply.parse(reply.slice(at, at + 2))
+          if (after !== null && score === after.sinceMs && member <= after.key) continue
+          const registration = parseRegistrationKey(member)
+          assert(registration !== null, 'a list holds registration keys')
+          page.push({ registration, sinceMs: score, key: member })
+        }
+        skip += reply.length / 2
+      }
+      const last = page.length > limit ? page[limit - 1] : undefined
+      return {
+        entries: page.slice(0, limit).map(({ registration, sinceMs }) => ({ registration, sinceMs })),
+        next: last === undefined ? null : { sinceMs: last.sinceMs, key: last.key },
+      }
     },
 
     ping: link.ping,
@@ -168,6 +332,48 @@ export async function openRegistrationStore(options: {
       }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
+}
+
+/** Above that length Redis keeps a registration in a form that takes almost twice the memory. */
+const listpackValueBytes = 1_100
+
+async function warnOfSmallListpacks(
+  redis: Redis,
+  { url, log }: { url: string; log: LinkLog },
+): Promise<void> {
+  const name = 'hash-max-listpack-value'
+  // Not everybody may ask, and nothing but memory depends on it.
+  const reply = await redis.config('GET', name).catch(() => null)
+  const bytes = z.tuple([z.literal(name), z.coerce.number()]).safeParse(reply).data?.[1]
+  if (bytes === undefined || bytes >= listpackValueBytes) return
+  log.warn(
+    { host: new URL(url).host, [name]: bytes, recommended: listpackValueBytes },
+    'redis.listpacks_small',
+  )
+}
+
+const tooMany = 'too many registrations for one script'
+
+/** What no hash of a merchant holds. */
+const noField = ''
+
+function saved(reply: unknown): Saved {
+  const [answer, watermark] = writeReply.parse(reply)
+  if (answer === 'OK') return { kind: 'saved' }
+  return { kind: 'fenced', watermark: watermark === '' ? null : watermark }
+}
+
+/** The second of two commands that Redis runs together, the first of which gets the watermark. */
+async function atOnce<T>(transaction: ChainableCommander, found: z.ZodType<T>) {
+  const [watermark, answer] = (await transaction.exec()) ?? []
+  const text = z.string().nullable().parse(answerOf(watermark))
+  return { complete: text !== null && !isRebuildMarker(text), found: found.parse(answerOf(answer)) }
+}
+
+function answerOf(reply: [Error | null, unknown] | undefined): unknown {
+  const [error, answer] = reply ?? [new Error('the transaction was dropped'), null]
+  if (error !== null) throw error
+  return answer
 }
 
 function named(merchant: Merchant, field: string, text: string): NamedRegistration {

@@ -1,138 +1,226 @@
+import { digitAt, letterOf, lettersOf } from './letters.ts'
+import type { Rank } from './registration.ts'
+
 /**
- * How values of one type stand in a packed text: JSON of lists only, without names. Each text stands once, at the
- * head, and is referred to by its place there; a time is its distance from the time before it.
+ * How values of one type stand in a packed text: one behind the other, without names, mostly in letters that JSON need
+ * not escape. A number takes a letter for each five bits, a time is its distance from the time before it, and a text
+ * or rank that has been there before is its place among those.
  */
 export type Codec<Value> = {
-  pack: (value: Value, into: Packing) => unknown
+  pack: (value: Value, into: Packing) => void
   /** Total: what does not fit is noted in `from`, and some value of the type takes its place. */
-  unpack: (packed: unknown, from: Unpacking) => Value
+  unpack: (from: Unpacking) => Value
 }
 
-type Packing = { texts: Map<string, number>; previousMs: number }
-type Unpacking = { texts: readonly unknown[]; previousMs: number; damaged: boolean }
+type Packing = { packed: string; texts: Map<string, number>; ranks: Rank[]; previousMs: number }
+type Unpacking = {
+  packed: string
+  at: number
+  texts: string[]
+  ranks: Rank[]
+  previousMs: number
+  isDamaged: boolean
+}
 
+/** `format` is one letter. The check letters behind it tell whether the rest is whole. */
 export function packText<Value>(
   codec: Codec<Value>,
-  { format, value }: { format: number; value: Value },
+  { format, value }: { format: string; value: Value },
 ): string {
-  const packing: Packing = { texts: new Map(), previousMs: 0 }
-  const packed = codec.pack(value, packing)
-  return JSON.stringify([format, [...packing.texts.keys()], packed])
+  const into: Packing = { packed: '', texts: new Map(), ranks: [], previousMs: 0 }
+  codec.pack(value, into)
+  return format + checkOf(into.packed) + into.packed
 }
 
 /** null: not a text of `packText` with this codec and format, or damaged. */
 export function unpackText<Value>(
   codec: Codec<Value>,
-  { format, packed }: { format: number; packed: string },
+  { format, packed }: { format: string; packed: string },
 ): Value | null {
-  const from: Unpacking = { texts: [], previousMs: 0, damaged: false }
-  const [itsFormat, texts, value] = listOf(parse(packed), from, { length: 3 })
-  if (itsFormat !== format) return null
-  from.texts = listOf(texts, from)
-  const unpacked = codec.unpack(value, from)
-  return from.damaged ? null : unpacked
+  const head = format.length + checkLetters
+  if (packed.slice(0, head) !== format + checkOf(packed.slice(head))) return null
+  const from: Unpacking = { packed, at: head, texts: [], ranks: [], previousMs: 0, isDamaged: false }
+  const value = codec.unpack(from)
+  return from.isDamaged || from.at !== packed.length ? null : value
 }
 
+/** From 0 upwards. The lowest bits come first; a letter of the upper half says that more follow. */
 export const number: Codec<number> = {
-  pack: (value) => value,
-  unpack: (packed, from) =>
-    typeof packed === 'number' && Number.isSafeInteger(packed) ? packed : damaged(from, 0),
+  pack(value, into) {
+    let rest = value
+    for (; rest >= 32; rest = Math.floor(rest / 32)) into.packed += letterOf(32 + (rest % 32))
+    into.packed += letterOf(rest)
+  },
+  unpack(from) {
+    let value = 0
+    let scale = 1
+    let digit = nextDigit(from)
+    for (; digit >= 32; digit = nextDigit(from)) {
+      value += (digit - 32) * scale
+      scale *= 32
+    }
+    value += digit * scale
+    return Number.isSafeInteger(value) ? value : damaged(from, 0)
+  },
 }
 
 export const time: Codec<number> = {
   pack(value, into) {
     const sincePreviousMs = value - into.previousMs
     into.previousMs = value
-    return sincePreviousMs
+    number.pack(sincePreviousMs < 0 ? -2 * sincePreviousMs - 1 : 2 * sincePreviousMs, into)
   },
-  unpack(packed, from) {
-    from.previousMs += number.unpack(packed, from)
+  unpack(from) {
+    const folded = number.unpack(from)
+    from.previousMs += folded % 2 === 0 ? folded / 2 : -(folded + 1) / 2
     return from.previousMs
-  },
-}
-
-export const text: Codec<string> = {
-  pack(value, { texts }) {
-    const place = texts.get(value) ?? texts.size
-    texts.set(value, place)
-    return place
-  },
-  unpack(packed, from) {
-    const value = from.texts[number.unpack(packed, from)]
-    return typeof value === 'string' ? value : damaged(from, '')
   },
 }
 
 /** A place in a list of choices, which may therefore only grow at its end. */
 export function oneOf<Choice>(...choices: readonly [Choice, ...Choice[]]): Codec<Choice> {
   return {
-    pack: (value) => choices.indexOf(value),
-    unpack: (packed, from) => choices[number.unpack(packed, from)] ?? damaged(from, choices[0]),
+    pack: (value, into) => number.pack(choices.indexOf(value), into),
+    unpack: (from) => choices[number.unpack(from)] ?? damaged(from, choices[0]),
   }
 }
 
 export function nullable<Value>(codec: Codec<Value>): Codec<Value | null> {
   return {
-    pack: (value, into) => (value === null ? null : codec.pack(value, into)),
-    unpack: (packed, from) => (packed === null ? null : codec.unpack(packed, from)),
-  }
-}
-
-/** For a member that an object may lack. */
-export function optional<Value>(codec: Codec<Value>): Codec<Value | undefined> {
-  return {
-    pack: (value, into) => (value === undefined ? null : codec.pack(value, into)),
-    unpack: (packed, from) => (packed === null ? undefined : codec.unpack(packed, from)),
+    pack(value, into) {
+      number.pack(value === null ? 0 : 1, into)
+      if (value !== null) codec.pack(value, into)
+    },
+    unpack: (from) => (number.unpack(from) === 0 ? null : codec.unpack(from)),
   }
 }
 
 export function list<Item>(codec: Codec<Item>): Codec<readonly Item[]> {
   return {
-    pack: (items, into) => items.map((item) => codec.pack(item, into)),
-    unpack: (packed, from) => listOf(packed, from).map((item) => codec.unpack(item, from)),
+    pack(items, into) {
+      number.pack(items.length, into)
+      for (const item of items) codec.pack(item, into)
+    },
+    unpack(from) {
+      const length = number.unpack(from)
+      // Each item takes a letter or more, so damage cannot make a list longer than the text.
+      if (length > from.packed.length - from.at) return damaged(from, [])
+      const items: Item[] = []
+      while (items.length < length) items.push(codec.unpack(from))
+      return items
+    },
   }
 }
 
-/** An object, as the list of its members in the order in which `members` names them. */
-export function record<Thing extends object>(
-  members: {
-    [Name in keyof Thing]-?: Codec<Thing[Name]>
-  },
-): Codec<Thing> {
-  const length = Object.keys(members).length
+/** A text, or none. Those in `wellKnown` take a letter or two, always; that list may only grow at its end. */
+export function nullableText(wellKnown: readonly string[]): Codec<string | null> {
+  const placeOfWellKnown = new Map(wellKnown.map((text, place) => [text, place]))
   return {
-    pack(thing, into) {
-      const packed: unknown[] = []
-      for (const name in members) packed.push(members[name].pack(thing[name], into))
-      return packed
+    pack(value, into) {
+      if (value === null) return number.pack(textCodes.none, into)
+      const known = placeOfWellKnown.get(value)
+      if (known !== undefined) return number.pack(textCodes.places + 2 * known, into)
+      const place = into.texts.get(value)
+      if (place !== undefined) return number.pack(textCodes.places + 2 * place + 1, into)
+      into.texts.set(value, into.texts.size)
+      packNewText(value, into)
     },
-    unpack(packed, from) {
-      const values = listOf(packed, from, { length }).values()
-      const thing: Partial<Thing> = {}
-      for (const name in members) {
-        const value = members[name].unpack(values.next().value, from)
-        if (value !== undefined) thing[name] = value
+    unpack(from) {
+      const code = number.unpack(from)
+      if (code === textCodes.none) return null
+      if (code < textCodes.places) {
+        const value = unpackNewText(code, from)
+        from.texts.push(value)
+        return value
       }
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `optional` leaves a member out
-      return thing as Thing
+      const place = Math.floor((code - textCodes.places) / 2)
+      const value = (code - textCodes.places) % 2 === 0 ? wellKnown[place] : from.texts[place]
+      return value ?? damaged(from, '')
     },
   }
 }
 
-function listOf(packed: unknown, from: Unpacking, { length }: { length?: number } = {}): readonly unknown[] {
-  if (!Array.isArray(packed) || (length !== undefined && packed.length !== length)) return damaged(from, [])
-  return packed
+export function text(wellKnown: readonly string[]): Codec<string> {
+  const { pack, unpack } = nullableText(wellKnown)
+  return { pack, unpack: (from) => unpack(from) ?? damaged(from, '') }
+}
+
+/** A text of always the same length, as it is. */
+export function letters(length: number): Codec<string> {
+  return {
+    pack(value, into) {
+      into.packed += value
+    },
+    unpack(from) {
+      from.at += length
+      return from.at > from.packed.length ? damaged(from, '') : from.packed.slice(from.at - length, from.at)
+    },
+  }
+}
+
+/** A rank, or its place among those before it: entries that were seen in the same snapshot have the same. */
+export function sharedRank(compare: (left: Rank, right: Rank) => number, codec: Codec<Rank>): Codec<Rank> {
+  return {
+    pack(value, into) {
+      const place = into.ranks.findIndex((rank) => rank === value || compare(rank, value) === 0)
+      number.pack(place + 1, into)
+      if (place !== -1) return
+      if (into.ranks.length < ranksShared) into.ranks.push(value)
+      codec.pack(value, into)
+    },
+    unpack(from) {
+      const code = number.unpack(from)
+      const shared = from.ranks[code - 1]
+      if (shared !== undefined) return shared
+      const value = code === 0 ? codec.unpack(from) : damaged(from, codec.unpack(from))
+      if (from.ranks.length < ranksShared) from.ranks.push(value)
+      return value
+    },
+  }
+}
+
+/** What the number before a text says; from `places` on, in turns a place among well-known texts and among others. */
+const textCodes = { none: 0, asItIs: 1, byUnits: 2, places: 3 }
+
+function packNewText(value: string, into: Packing): void {
+  // Half a surrogate pair has no UTF-8 form: such a text would come back as another.
+  const isStorable = value.isWellFormed()
+  number.pack(isStorable ? textCodes.asItIs : textCodes.byUnits, into)
+  number.pack(value.length, into)
+  if (isStorable) into.packed += value
+  else for (let index = 0; index < value.length; index += 1) number.pack(value.charCodeAt(index), into)
+}
+
+function unpackNewText(code: number, from: Unpacking): string {
+  const length = number.unpack(from)
+  if (length > from.packed.length - from.at) return damaged(from, '')
+  if (code === textCodes.byUnits) {
+    return Array.from({ length }, () => String.fromCharCode(number.unpack(from))).join('')
+  }
+  from.at += length
+  return from.packed.slice(from.at - length, from.at)
+}
+
+/** Beyond these, looking for an equal one would take longer than it is worth. */
+const ranksShared = 30
+
+function nextDigit(from: Unpacking): number {
+  const digit = digitAt(from.packed, from.at)
+  from.at += 1
+  return digit ?? damaged(from, 0)
+}
+
+const checkLetters = 3
+
+function checkOf(packed: string): string {
+  let sum = 0
+  for (let index = 0; index < packed.length; index += 1)
+    sum = (Math.imul(sum, 31) + packed.charCodeAt(index)) >>> 0
+  return lettersOf(sum, checkLetters)
 }
 
 function damaged<Value>(from: Unpacking, instead: Value): Value {
-  from.damaged = true
+  from.isDamaged = true
+  from.at = from.packed.length
   return instead
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return null
-  }
 }

@@ -1,78 +1,135 @@
-import { naiveOracle, type OracleRecord } from '@signalbox/naive-oracle/naive-oracle'
-import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { foldLog } from './fold-log.fixture.ts'
-import type { Notification, NotificationItem } from './observation.ts'
-import { anyHistory } from './random-history.fixture.ts'
-import type { View } from './registration.ts'
+import { naiveOracle, type OracleVerdict } from '@signalbox/naive-oracle/naive-oracle'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { flagsOf } from './flags.ts'
+import { type FoldedLog, foldObserved, keyOf } from './fold-log.fixture.ts'
+import type { Observed } from './observation.ts'
+import { check, type Findings, isEqual, logs, type Property } from './properties.fixture.ts'
+import { anyLog, observed, oracleRecord, type Sent } from './random-log.fixture.ts'
+import type { Flag, Registration } from './registration.ts'
+import { createRandom } from './seeded-random.fixture.ts'
 
-/** How a sender may write the same message. */
-type Style = { omitsNull: boolean; reverses: boolean; saysRejectReasons: boolean }
+type Studied = { seed: number; records: readonly Observed[]; folded: FoldedLog; verdict: OracleVerdict }
 
-const style: fc.Arbitrary<Style> = fc.record({
-  omitsNull: fc.boolean(),
-  reverses: fc.boolean(),
-  saysRejectReasons: fc.boolean(),
-})
+/** How often something happened in all logs together. */
+const met = new Map<string, number>()
+const meet = (what: string) => met.set(what, (met.get(what) ?? 0) + 1)
 
-function write(notification: Notification, style: Style): OracleRecord {
-  const object = (members: Record<string, unknown>) => {
-    const written = Object.entries(members).filter(([, value]) => !(style.omitsNull && value === null))
-    return Object.fromEntries(style.reverses ? written.toReversed() : written)
+function study(log: readonly Sent[], seed: number): Studied {
+  const records = log.map(observed)
+  const verdict = naiveOracle(log.map(oracleRecord))
+  for (const outcome of verdict.outcomes) meet(outcome)
+  for (const { flags, erasedAtMs } of verdict.final.values()) {
+    for (const flag of flags) meet(flag)
+    if (erasedAtMs !== null) meet('erased')
   }
-  const item = ({ pspName, status, rejectionReason, productCodes }: NotificationItem) =>
-    object({
-      pspName,
-      registrationResult: object({
-        registrationStatus: status,
-        [style.saysRejectReasons ? 'rejectReasons' : 'rejectionReason']: rejectionReason,
-      }),
-      productCodes,
-    })
-  const { clientId, dialect, push, requestTimeMs, appendTimeMs, items } = notification
-  const body = object({
-    referenceMerchantId: notification.referenceMerchantId,
-    referenceStoreId: notification.referenceStoreId,
-    registrationRequestId: notification.registrationRequestId,
-    registrationResult: object({ registrationStatus: notification.collectiveStatus }),
-    pspRegistrationResultList: items.length === 0 ? null : items.map(item),
-  })
-  return { body: JSON.stringify(body), clientId, dialect, push, requestTimeMs, appendTimeMs }
+  return { seed, records, folded: foldObserved(records), verdict }
 }
 
-const visible = ({ collectiveStatus, entries }: View) => ({ collectiveStatus, entries })
+const versionsRise: Property<Sent, Studied> = {
+  name: 'versions of a registration rise by exactly one, from 1, until it is forgotten',
+  complaint({ records, folded: { outcomes, changes, registrations } }) {
+    const latest = new Map<string, number>()
+    const published = changes.values()
+    for (const [index, record] of records.entries()) {
+      const outcome = outcomes[index]
+      if (record.kind === 'quarantine' || (outcome !== 'applied' && outcome !== 'flagged')) continue
+      const key = keyOf(record.statement.registration)
+      if (record.statement.kind === 'forgetting') {
+        meet('forgotten')
+        latest.delete(key)
+        continue
+      }
+      const { value } = published.next()
+      if (value === undefined) return `no change for record ${index}`
+      if (value.key !== key) return `record ${index} changed another registration`
+      if (value.version !== (latest.get(key) ?? 0) + 1) return `version ${value.version} of ${key}`
+      latest.set(key, value.version)
+    }
+    const kept = Object.fromEntries([...registrations].map(([key, { version }]) => [key, version]))
+    return isEqual(kept, Object.fromEntries(latest)) ? null : 'another version is kept'
+  },
+}
 
-test('the fold and the naive oracle agree on every outcome, change and final state of any history', () => {
-  const history = anyHistory.chain((sent) =>
-    fc.record({
-      sent: fc.constant(sent),
-      styles: fc.array(style, { minLength: sent.length, maxLength: sent.length, size: 'max' }),
-    }),
-  )
-  const met = new Map<string, number>()
-  fc.assert(
-    fc.property(history, ({ sent, styles }) => {
-      const records = styles.flatMap((style, index) => {
-        const notification = sent[index]
-        return notification === undefined ? [] : [write(notification, style)]
-      })
-      const oracle = naiveOracle(records)
-      const folded = foldLog(sent)
-      expect(folded.outcomes).toEqual(oracle.outcomes)
-      expect(folded.changes.map(({ key, version, view }) => ({ key, version, ...visible(view) }))).toEqual(
-        oracle.changes,
-      )
-      const final = [...folded.registrations].map(
-        ([key, { version, view }]) => [key, { version, ...visible(view) }] as const,
-      )
-      expect(new Map(final)).toEqual(oracle.final)
-      for (const outcome of oracle.outcomes) met.set(outcome, (met.get(outcome) ?? 0) + 1)
-    }),
-    { numRuns: 300 },
-  )
-  // Each outcome was met often, or the histories would prove little.
-  const seldom = ['applied', 'repeated', 'stale', 'quarantined'].filter(
-    (outcome) => (met.get(outcome) ?? 0) < 100,
-  )
-  expect(seldom).toEqual([])
+const outcomes = ['applied', 'flagged', 'repeated', 'stale', 'quarantined']
+
+const booksBalance: Property<Sent, Studied> = {
+  name: 'the books balance: one outcome a record, one change each time something visible changed',
+  complaint({ records, folded }) {
+    const counted = outcomes.map((outcome) => folded.outcomes.filter((one) => one === outcome).length)
+    const [applied = 0, flagged = 0] = counted
+    const sum = counted.reduce((total, count) => total + count, 0)
+    if (sum !== records.length) return `${records.length} records, ${sum} outcomes`
+    const forgotten = records.filter(
+      (record, index) =>
+        record.kind === 'statement' &&
+        record.statement.kind === 'forgetting' &&
+        folded.outcomes[index] === 'applied',
+    ).length
+    const expected = applied + flagged - forgotten
+    return folded.changes.length === expected ? null : `${folded.changes.length} changes, not ${expected}`
+  },
+}
+
+const prefixOfLog: Property<Sent, Studied> = {
+  name: 'the change log of a prefix is a prefix of the change log',
+  complaint({ seed, records, folded }) {
+    const length = createRandom(seed + 1).below(records.length + 1)
+    const prefix = foldObserved(records.slice(0, length))
+    if (!isEqual(prefix.outcomes, folded.outcomes.slice(0, length))) return 'other outcomes'
+    return isEqual(prefix.changes, folded.changes.slice(0, prefix.changes.length)) ? null : 'other changes'
+  },
+}
+
+const sameAsOracle: Property<Sent, Studied> = {
+  name: 'the fold and the naive oracle agree on every outcome, change, flag and final state',
+  complaint({ folded, verdict }) {
+    const changes = folded.changes.map(({ key, version, view }) => ({ key, version, ...view }))
+    const final = [...folded.registrations].map(([key, { version, view }]) => [key, { version, ...view }])
+    const warnings = [...folded.registrations].map(([key, registration]) => [key, warningsOf(registration)])
+    return (
+      difference('outcomes', folded.outcomes, verdict.outcomes) ??
+      difference('changes', changes, verdict.changes) ??
+      difference('final', Object.fromEntries(final), Object.fromEntries(verdict.final)) ??
+      difference('warnings', Object.fromEntries(warnings), Object.fromEntries(verdict.warnings))
+    )
+  },
+}
+
+function warningsOf({ registers }: Registration): Flag[] {
+  return flagsOf(registers)
+    .filter(({ severity }) => severity === 'warn')
+    .map(({ flag }) => flag)
+}
+
+function difference(what: string, fold: unknown, oracle: unknown): string | null {
+  if (isEqual(fold, oracle)) return null
+  return `${what}: the fold says\n${JSON.stringify(fold)}\nthe oracle says\n${JSON.stringify(oracle)}`
+}
+
+const properties = [versionsRise, booksBalance, prefixOfLog, sameAsOracle]
+
+describe(`on ${logs} random logs of several registrations, with commands, inquiries and what belongs in quarantine`, () => {
+  let findings: Findings
+  beforeAll(() => {
+    findings = check({ logs, logOf: anyLog, study, properties })
+  }, 600_000)
+
+  test.each(properties)('$name', ({ name }) => {
+    expect(findings.broken.get(name)).toBeUndefined()
+    expect(findings.logs).toBe(logs)
+  })
+
+  test('everything that may happen happened often, or the logs would prove little', () => {
+    const often = [
+      ...outcomes,
+      'reversal',
+      'round_order',
+      'inconsistent_collective',
+      'self_contradiction',
+      'unusual_value',
+      'erased',
+      'forgotten',
+    ]
+    expect(often.filter((what) => (met.get(what) ?? 0) < 500)).toEqual([])
+  })
 })

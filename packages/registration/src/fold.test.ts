@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { foldLog, observations } from './fold-log.fixture.ts'
-import { alertableEvents, fold } from './fold.ts'
+import { fold } from './fold.ts'
 import type { Notification } from './observation.ts'
 import { anyHistory, shuffledWithRepeats, soundHistory } from './random-history.fixture.ts'
-import { emptyRegistration, type EntryView, type Registration, type View, viewOf } from './registration.ts'
+import { emptyRegistration, type Registration, type View } from './registration.ts'
+import { answer, dayMs, erase, forget, hourMs, nothing, open, say, startMs } from './said.fixture.ts'
+import type { Statement } from './statement.ts'
+import { viewOf } from './view.ts'
 
 function contentsOf(history: readonly Notification[]) {
   const { registrations } = foldLog(history)
@@ -32,7 +35,8 @@ describe('along any log', () => {
       fc.property(anyHistory, (history) => {
         const { outcomes, changes, registrations } = foldLog(history)
         expect(outcomes).toHaveLength(history.length)
-        expect(outcomes.filter((outcome) => outcome === 'applied')).toHaveLength(changes.length)
+        const published = outcomes.filter((outcome) => outcome === 'applied' || outcome === 'flagged')
+        expect(published).toHaveLength(changes.length)
         const versions = [...registrations.values()].map(({ version }) => version)
         expect(versions.reduce((sum, version) => sum + version, 0)).toBe(changes.length)
       }),
@@ -87,7 +91,7 @@ describe('along any log', () => {
         for (const said of observations(again)) {
           const decision = fold(known, said)
           expect(['repeated', 'stale']).toContain(decision.outcome)
-          if (decision.outcome === 'quarantined') continue
+          if (decision.outcome === 'quarantined' || decision.next === null) continue
           expect(decision.moved).toBe(false)
           known = decision.next
         }
@@ -96,11 +100,6 @@ describe('along any log', () => {
     )
   })
 })
-
-const minuteMs = 60_000
-const hourMs = 60 * minuteMs
-const dayMs = 24 * hourMs
-const startMs = Date.UTC(2020, 8, 18)
 
 /** Statuses by pspName, signed so long after the start. */
 type Sent = {
@@ -284,78 +283,130 @@ describe('a stored view that this fold would not make', () => {
   })
 })
 
-function view(
-  entries: Record<string, EntryView['status']>,
-  collectiveStatus: View['collectiveStatus'] = null,
-): View {
-  return {
-    collectiveStatus,
-    entries: Object.entries(entries).map(([pspName, status]) => ({
-      pspName,
-      productCode: '*',
-      status,
-      rejectionReason: status === 'REJECTED' ? 'expired' : null,
-    })),
-    flags: [],
-  }
+function foldAll(...statements: Statement[]) {
+  let known = emptyRegistration
+  const outcomes = statements.map((statement) => {
+    const decision = fold(known, statement)
+    if (decision.outcome !== 'quarantined') known = decision.next ?? emptyRegistration
+    return decision.outcome
+  })
+  return { outcomes, known }
 }
 
-describe('merchants are told', () => {
-  test('of an entry that enters or changes a final, with what it was before', () => {
-    const before = view({ GCASH: 'PENDING', TNG: 'APPROVED', DANA: 'APPROVED' })
-    const after = view({
-      BPI: 'APPROVED',
-      DANA: 'APPROVED',
-      GCASH: 'REJECTED',
-      TNG: 'CANCELLED',
-      ZZZ: 'PENDING',
+describe('what else stands in the log', () => {
+  const completed = say({ atMs: 0, collective: 'COMPLETED', entries: { GCASH: 'APPROVED' } })
+
+  test('a round of an unknown registration is opened: `applied`, nothing is visible yet', () => {
+    const { outcomes, known } = foldAll(
+      open('R1', 0),
+      open('R1', 0),
+      open('R1', 0, ['A']),
+      open('R1', 0, ['A']),
+    )
+    expect(outcomes).toEqual(['applied', 'repeated', 'stale', 'repeated'])
+    expect(known).toMatchObject({ version: 1, view: emptyRegistration.view })
+    expect(known.registers.rounds).toMatchObject([{ productCodes: ['A'] }])
+  })
+
+  test('a round that was heard before is opened: `stale`, and a state record is due', () => {
+    expect(fold(foldAll(completed).known, open('R1', -1))).toMatchObject({ outcome: 'stale', moved: true })
+  })
+
+  test('a later round is opened: its collective status is not known yet, entries keep theirs', () => {
+    const { outcomes, known } = foldAll(completed, open('R2', 1))
+    expect(outcomes).toEqual(['applied', 'applied'])
+    expect(known.view).toMatchObject({ collectiveStatus: null, entries: [{ status: 'APPROVED' }] })
+  })
+
+  test('a 65th round is opened: quarantine', () => {
+    const rounds = Array.from({ length: 64 }, (_, index) => open(`R${index}`, index))
+    expect(fold(foldAll(...rounds).known, open('R64', 64))).toEqual({
+      outcome: 'quarantined',
+      reason: 'too_many_rounds',
     })
-    expect(alertableEvents(before, after)).toEqual([
-      {
-        kind: 'entry',
-        pspName: 'BPI',
-        productCode: '*',
-        status: 'APPROVED',
-        previousStatus: null,
-        rejectionReason: null,
-      },
-      {
-        kind: 'entry',
-        pspName: 'GCASH',
-        productCode: '*',
-        status: 'REJECTED',
-        previousStatus: 'PENDING',
-        rejectionReason: 'expired',
-      },
-      {
-        kind: 'entry',
-        pspName: 'TNG',
-        productCode: '*',
-        status: 'CANCELLED',
-        previousStatus: 'APPROVED',
-        rejectionReason: null,
-      },
+  })
+
+  test('the sender was asked: `applied` when it says something new, else `repeated` or `stale`', () => {
+    const asked = answer({ atMs: 1, collective: 'COMPLETED', entries: { GCASH: 'APPROVED' } })
+    const again = { ...asked, requestTimeMs: asked.requestTimeMs + dayMs }
+    expect(foldAll(completed, asked, again).outcomes).toEqual(['applied', 'stale', 'repeated'])
+    expect(foldAll(asked, asked).outcomes).toEqual(['applied', 'repeated'])
+    expect(foldAll(say({ atMs: 0, entries: { GCASH: 'PENDING' } }), asked).outcomes).toEqual([
+      'applied',
+      'applied',
     ])
   })
 
-  test('when the collective status becomes COMPLETED, once', () => {
-    expect(alertableEvents(view({}, 'PENDING'), view({}, 'COMPLETED'))).toEqual([
-      { kind: 'collective_completed' },
-    ])
-    expect(alertableEvents(view({}, null), view({}, 'COMPLETED'))).toEqual([{ kind: 'collective_completed' }])
-    expect(alertableEvents(view({}, 'COMPLETED'), view({}, 'COMPLETED'))).toEqual([])
+  test('an inquiry settles a doubt: `flagged`', () => {
+    const reversed = say({ atMs: 1, collective: 'COMPLETED', entries: { GCASH: 'CANCELLED' } })
+    const asked = answer({ atMs: 2, collective: 'COMPLETED', entries: { GCASH: 'CANCELLED' } })
+    expect(foldAll(completed, reversed, asked).outcomes).toEqual(['applied', 'applied', 'flagged'])
   })
 
-  test('nothing when an entry or the collective status goes back to PENDING, or only a reason changes', () => {
-    expect(
-      alertableEvents(view({ GCASH: 'REJECTED' }, 'COMPLETED'), view({ GCASH: 'PENDING' }, 'PENDING')),
-    ).toEqual([])
-    const rejected = view({ GCASH: 'REJECTED' })
-    const otherReason = {
-      ...rejected,
-      entries: rejected.entries.map((entry) => ({ ...entry, rejectionReason: 'unclear photo' })),
+  test('an answer and a notification that say the same are two contents', () => {
+    expect(foldAll(answer({ atMs: 0 }), say({ atMs: 0, round: 'R1' })).outcomes).toEqual(['applied', 'stale'])
+  })
+
+  test('it is erased: a new version without content; older mail is `stale`, newer is heard', () => {
+    const erased = foldAll(completed, erase(5)).known
+    expect(erased).toMatchObject({
+      version: 2,
+      view: { ...emptyRegistration.view, erasedAtMs: startMs + 5 },
+      registers: { ...nothing, erasedAtMs: startMs + 5 },
+    })
+    expect(erased.contents).toHaveLength(1)
+    for (const said of [completed, say({ atMs: 5 }), answer({ atMs: 5 }), open('R2', 5)]) {
+      expect(fold(erased, said)).toEqual({ outcome: 'stale', next: erased, moved: false })
     }
-    expect(alertableEvents(rejected, otherReason)).toEqual([])
+    for (const said of [say({ atMs: 6 }), answer({ atMs: 6 }), open('R2', 6)]) {
+      const decision = fold(erased, said)
+      expect(decision).toMatchObject({ outcome: 'applied', next: { version: 3, view: { erasedAtMs: null } } })
+    }
+  })
+
+  test('it is erased again: `applied` with a later time, `repeated` with the same or an earlier one', () => {
+    const { outcomes, known } = foldAll(completed, erase(5), erase(5), erase(4), erase(6))
+    expect(outcomes).toEqual(['applied', 'applied', 'repeated', 'repeated', 'applied'])
+    expect(known).toMatchObject({ version: 3, view: { erasedAtMs: startMs + 6 } })
+  })
+
+  test('an old erasure comes after newer mail: it erases that too, once', () => {
+    const { outcomes, known } = foldAll(say({ atMs: 9 }), erase(5), say({ atMs: 9 }), erase(5))
+    expect(outcomes).toEqual(['applied', 'applied', 'applied', 'repeated'])
+    expect(known).toMatchObject({ version: 3, view: { collectiveStatus: 'PENDING', erasedAtMs: null } })
+  })
+
+  test('an unknown registration is erased: version 1', () => {
+    expect(fold(emptyRegistration, erase(5))).toMatchObject({ outcome: 'applied', next: { version: 1 } })
+  })
+
+  test('what was erased 31 days ago and is silent since is forgotten', () => {
+    const { known } = foldAll(completed, erase(5))
+    const tooEarly = fold(known, forget(5 + 31 * dayMs - 1))
+    expect(tooEarly).toEqual({ outcome: 'stale', next: known, moved: false })
+    expect(fold(known, forget(5 + 31 * dayMs))).toEqual({
+      outcome: 'applied',
+      next: null,
+      previous: known.view,
+      moved: true,
+    })
+  })
+
+  test.each([
+    ['never heard of', []],
+    ['not erased', [completed]],
+    ['erased and heard again', [completed, erase(5), say({ atMs: 6 })]],
+  ])('%s: it is not forgotten', (_, statements) => {
+    const { known } = foldAll(...statements)
+    for (let times = 0; times < 2; times += 1) {
+      expect(fold(known, forget(1_000 * dayMs))).toEqual({ outcome: 'stale', next: known, moved: false })
+    }
+  })
+
+  test('it is heard of again after it was forgotten: version 1', () => {
+    const { outcomes, known } = foldAll(completed, erase(5), forget(32 * dayMs), completed)
+    expect(outcomes).toEqual(['applied', 'applied', 'applied', 'applied'])
+    expect(known.version).toBe(1)
   })
 })
 

@@ -1,24 +1,21 @@
-import {
-  contentHash,
-  type EntryStatus,
-  entryKey,
-  type FinalStatus,
-  isFinal,
-  type Observation,
-} from './observation.ts'
-import { type EntryView, joinObservation, type Registration, type View, viewOf } from './registration.ts'
+import { isBeforeErasure, join } from './join.ts'
+import type { EntryView, Registration, View } from './registration.ts'
+import { contentHash, type Forgetting, type Statement } from './statement.ts'
+import { viewOf } from './view.ts'
 
-/** What one observation does to a registration. */
+/** What one statement does to a registration. */
 export type Decision =
   /** The view changed (`flagged`: only its flags): a new version. */
   | { outcome: 'applied' | 'flagged'; next: Registration; previous: View; moved: true }
   /** Nothing visible changed. `moved`: a register rose, so a state record is due. */
   | { outcome: 'repeated' | 'stale'; next: Registration; moved: boolean }
+  /** It is forgotten: what an erasure had left goes too, without a new version. */
+  | { outcome: 'applied'; next: null; previous: View; moved: true }
   /** Not let in; the registration stays as it is. */
   | { outcome: 'quarantined'; reason: 'too_many_rounds' }
 
 /** Rises when the same registers begin to give another view, or the registers themselves change meaning. */
-export const foldVersion = 1
+export const foldVersion = 2
 
 /** A registration remembers the id of every round; real ones have a handful. */
 const mostRounds = 64
@@ -26,13 +23,23 @@ const mostRounds = 64
 /** An old retry is recognised among this many different contents. */
 const contentsRemembered = 8
 
-/** Joins what one notification says into what is known. */
-export function fold(known: Registration, said: Observation): Decision {
-  const registers = joinObservation(known.registers, said)
+/** For so long an erased registration still knows that older mail is `stale`. */
+const forgettableAfterMs = 31 * 24 * 3_600_000
+
+/**
+ * Joins what one record says into what is known. `known` is `emptyRegistration` for one that was never heard of; when
+ * `next` has version 0, it still is.
+ */
+export function fold(known: Registration, said: Statement): Decision {
+  if (said.kind === 'forgetting') return forget(known, said)
+  if (isBeforeErasure(known.registers, said)) return { outcome: 'stale', next: known, moved: false }
+
+  const registers = join(known.registers, said)
   if (registers.rounds.length > mostRounds) return { outcome: 'quarantined', reason: 'too_many_rounds' }
 
   const content = contentHash(said)
-  const contents = [...known.contents.filter((hash) => hash !== content), content].slice(-contentsRemembered)
+  const isErased = registers.erasedAtMs !== known.registers.erasedAtMs
+  const contents = remember(content, isErased ? [] : known.contents)
   const view = viewOf(registers)
 
   // Compared with the view that was published, not with one that newer code would make of the old registers.
@@ -50,37 +57,21 @@ export function fold(known: Registration, said: Observation): Decision {
   }
 }
 
-export type AlertableEvent =
-  | {
-      kind: 'entry'
-      pspName: string
-      productCode: string
-      status: FinalStatus
-      /** null: the entry was not there before. */
-      previousStatus: EntryStatus | null
-      rejectionReason: string | null
-    }
-  | { kind: 'collective_completed' }
+function forget(known: Registration, said: Forgetting): Decision {
+  const { erasedAtMs } = known.view
+  const isForgettable = erasedAtMs !== null && said.appendTimeMs - erasedAtMs >= forgettableAfterMs
+  if (!isForgettable) return { outcome: 'stale', next: known, moved: false }
+  return { outcome: 'applied', next: null, previous: known.view, moved: true }
+}
 
-/** What merchants are told of a change: entries that enter or change a final, and the collective becoming COMPLETED. */
-export function alertableEvents(previous: View, next: View): readonly AlertableEvent[] {
-  const before = new Map(previous.entries.map((entry) => [entryKey(entry), entry.status]))
-  const events: AlertableEvent[] = []
-  for (const entry of next.entries) {
-    const { pspName, productCode, status, rejectionReason } = entry
-    const previousStatus = before.get(entryKey(entry)) ?? null
-    if (!isFinal(status) || status === previousStatus) continue
-    events.push({ kind: 'entry', pspName, productCode, status, previousStatus, rejectionReason })
-  }
-  if (next.collectiveStatus === 'COMPLETED' && previous.collectiveStatus !== 'COMPLETED') {
-    events.push({ kind: 'collective_completed' })
-  }
-  return events
+function remember(content: string, contents: readonly string[]): readonly string[] {
+  return [...contents.filter((hash) => hash !== content), content].slice(-contentsRemembered)
 }
 
 function isSameState(left: View, right: View): boolean {
   return (
     left.collectiveStatus === right.collectiveStatus &&
+    left.erasedAtMs === right.erasedAtMs &&
     left.entries.length === right.entries.length &&
     left.entries.every((entry, index) => isSameEntry(entry, right.entries[index]))
   )

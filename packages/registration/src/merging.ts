@@ -1,33 +1,35 @@
-import { compareText } from './text-order.ts'
-
 // Whatever is merged here comes back as the very object that was known when nothing in it rose,
 // so "did any register rise?" is one comparison of references.
 
-/** Two lists joined by key, like with like; in the order of the keys unless `compare` says otherwise. */
-export function mergeLists<Item>({
-  known,
-  said,
-  keyOf,
-  merge,
-  compare = (left, right) => compareText(keyOf(left), keyOf(right)),
-}: {
-  known: readonly Item[]
-  said: readonly Item[]
-  keyOf: (item: Item) => string
-  merge: (known: Item, said: Item) => Item
-  compare?: (left: Item, right: Item) => number
-}): readonly Item[] {
-  const merged = new Map(known.map((item) => [keyOf(item), item]))
+/** Two lists in the order of `compare`, joined like with like. */
+export function mergeLists<Item>(
+  known: readonly Item[],
+  said: readonly Item[],
+  {
+    compare,
+    merge,
+  }: { compare: (left: Item, right: Item) => number; merge: (known: Item, said: Item) => Item },
+): readonly Item[] {
+  const merged: Item[] = []
   let rose = false
+  let place = 0
+  let before = known[0]
   for (const item of said) {
-    const key = keyOf(item)
-    const before = merged.get(key)
-    const after = before === undefined ? item : merge(before, item)
-    if (after === before) continue
-    merged.set(key, after)
-    rose = true
+    while (before !== undefined && compare(before, item) < 0) {
+      merged.push(before)
+      before = known[++place]
+    }
+    if (before === undefined || compare(before, item) > 0) {
+      merged.push(item)
+      rose = true
+    } else {
+      const after = merge(before, item)
+      merged.push(after)
+      rose ||= after !== before
+      before = known[++place]
+    }
   }
-  return rose ? [...merged.values()].toSorted(compare) : known
+  return rose ? [...merged, ...known.slice(place)] : known
 }
 
 /** `known` when each property of `merged` is the same value or the same object. */
@@ -41,4 +43,14 @@ export function knownUnlessChanged<Thing extends object>(known: Thing, merged: T
 /** The list without the items that fail; the very list when none does. */
 export function keepIf<Item>(list: readonly Item[], isKept: (item: Item) => boolean): readonly Item[] {
   return list.every(isKept) ? list : list.filter(isKept)
+}
+
+/** The later of two times; any time is later than none. */
+export function laterOf(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : Math.max(left, right)
+}
+
+/** The earlier of two times; any time is earlier than none. */
+export function earlierOf(left: number | null, right: number | null): number | null {
+  return left === null || right === null ? (left ?? right) : Math.min(left, right)
 }

@@ -1,15 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { hashOfHex } from './fnv1a64.ts'
 import { observations } from './fold-log.fixture.ts'
 import {
-  contentHash,
   type Notification,
   type NotificationItem,
-  type Observation,
-  type ObservedEntry,
   observe,
+  observeInquiry,
+  observeOpening,
 } from './observation.ts'
 import { soundHistory } from './random-history.fixture.ts'
+import { contentHash, type Observation, type ObservedEntry } from './statement.ts'
 
 const signedAtMs = Date.UTC(2020, 8, 18, 11)
 const hourMs = 3_600_000
@@ -70,6 +71,7 @@ describe('the documented samples', () => {
       { pspName: 'ALIPAY_CN', status: 'APPROVED', productCodes: ['CASHIER_PAYMENT'] },
     )
     expect(observation).toEqual({
+      kind: 'notification',
       registration: {
         clientId: 'SANDBOX_5X00000000000000',
         referenceMerchantId: '2188120000190000',
@@ -441,11 +443,11 @@ describe('the content hash', () => {
   })
 
   test('is eight bytes, and the same in every release', () => {
-    expect(contentHash(observed({}))).toMatchInlineSnapshot(`"f850a9b8e206aa2a"`)
+    expect(contentHash(observed({}))).toBe(hashOfHex('f850a9b8e206aa2a'))
   })
 })
 
-test('any notification at all gives an observation or a quarantine, never an exception', () => {
+test('any notification at all gives a statement or a quarantine, never an exception', () => {
   const anyText = fc.option(fc.string({ unit: 'binary' }))
   const anyNotification: fc.Arbitrary<Notification> = fc.record({
     clientId: fc.string(),
@@ -468,7 +470,7 @@ test('any notification at all gives an observation or a quarantine, never an exc
   })
   fc.assert(
     fc.property(anyNotification, (any) => {
-      expect(['observation', 'quarantine']).toContain(observe(any).kind)
+      expect(['statement', 'quarantine']).toContain(observe(any).kind)
     }),
     { numRuns: 300 },
   )
@@ -478,4 +480,85 @@ test('a message that says as much as a record can hold is only slow', () => {
   expect(observedItems({ productCodes: manyCodes(80_000) }).entries).toHaveLength(80_000)
   const reason = reasonThatFills(recordUnits)
   expect(observedItems({ rejectionReason: reason }).entries).toMatchObject([{ rejectionReason: reason }])
+})
+
+describe('an answer to an inquiry', () => {
+  const { push: _, ...answer } = notification
+
+  test('says what a notification would, of the ids that were asked for', () => {
+    const { kind: _, ...said } = observed({})
+    expect(observeInquiry(answer)).toEqual({ kind: 'statement', statement: { kind: 'inquiry', ...said } })
+  })
+
+  test.each<[string, Partial<Notification>, string, string]>([
+    ['no merchant', { referenceMerchantId: '' }, 'unattributable', 'referenceMerchantId'],
+    [
+      'an unknown status',
+      { collectiveStatus: 'DONE' },
+      'unknown_status',
+      'registrationResult.registrationStatus',
+    ],
+    [
+      'signed too far ahead',
+      { appendTimeMs: signedAtMs - 48 * hourMs - 1 },
+      'implausible_time',
+      'Request-Time',
+    ],
+  ])('with %s is not let in', (_, changed, reason, where) => {
+    expect(observeInquiry({ ...answer, ...changed })).toEqual({ kind: 'quarantine', reason, where })
+  })
+
+  test('needs no store, also of a client that always has one', () => {
+    expect(observeInquiry({ ...answer, referenceStoreId: null })).toMatchObject({ kind: 'statement' })
+  })
+
+  test('has another content than a notification that says the same', () => {
+    const read = observeInquiry(answer)
+    expect(read.kind === 'statement' && contentHash(read.statement)).not.toBe(contentHash(observed({})))
+  })
+})
+
+describe('an opening', () => {
+  const opening = {
+    registration: { clientId: 'C', referenceMerchantId: 'M', referenceStoreId: 'S' },
+    round: 'R1',
+    openedAtMs: signedAtMs,
+    productCodes: ['B', 'A', 'B', ''],
+    appendTimeMs: signedAtMs - 48 * hourMs,
+  }
+
+  test('keeps each product code once, in their order', () => {
+    const { appendTimeMs: _, ...said } = opening
+    expect(observeOpening(opening)).toEqual({
+      kind: 'statement',
+      statement: { kind: 'opening', ...said, productCodes: ['A', 'B'] },
+    })
+  })
+
+  test('an empty store is none', () => {
+    const registration = { ...opening.registration, referenceStoreId: '' }
+    expect(observeOpening({ ...opening, registration })).toMatchObject({
+      statement: { registration: { referenceStoreId: null } },
+    })
+  })
+
+  test.each<[string, Partial<typeof opening>, string, string]>([
+    ['no round', { round: '' }, 'missing_member', 'registrationRequestId'],
+    ['a long round', { round: 'R'.repeat(65) }, 'over_long_id', 'registrationRequestId'],
+    ['a round with NUL', { round: 'R\0' }, 'invalid_text', 'registrationRequestId'],
+    ['a product code with NUL', { productCodes: ['\0'] }, 'invalid_text', 'productCodes'],
+    ['a time too far ahead', { appendTimeMs: opening.appendTimeMs - 1 }, 'implausible_time', 'openedAt'],
+    ['no time', { openedAtMs: Number.NaN }, 'implausible_time', 'openedAt'],
+  ])('with %s is not let in', (_, changed, reason, where) => {
+    expect(observeOpening({ ...opening, ...changed })).toEqual({ kind: 'quarantine', reason, where })
+  })
+
+  test.each([
+    [{ referenceMerchantId: '' }, 'unattributable', 'referenceMerchantId'],
+    [{ referenceMerchantId: 'M'.repeat(65) }, 'over_long_id', 'referenceMerchantId'],
+    [{ referenceStoreId: 'S'.repeat(33) }, 'over_long_id', 'referenceStoreId'],
+  ])('of %j is not let in', (changed, reason, where) => {
+    const registration = { ...opening.registration, ...changed }
+    expect(observeOpening({ ...opening, registration })).toEqual({ kind: 'quarantine', reason, where })
+  })
 })

@@ -1,4 +1,17 @@
-import { fnv1a64 } from './fnv1a64.ts'
+import {
+  type CollectiveStatus,
+  compareEntries,
+  entryKey,
+  type EntryStatus,
+  type InquiryAnswer,
+  isFinal,
+  type Observation,
+  type ObservedEntry,
+  type Opening,
+  type RegistrationId,
+  type Snapshot,
+  type Statement,
+} from './statement.ts'
 import { compareText, greaterText } from './text-order.ts'
 
 export type Dialect = 'alipayplus' | 'ams'
@@ -28,36 +41,6 @@ export type NotificationItem = {
   productCodes: readonly string[] | null
 }
 
-export type RegistrationId = {
-  clientId: string
-  referenceMerchantId: string
-  referenceStoreId: string | null
-}
-export type FinalStatus = 'APPROVED' | 'REJECTED' | 'CANCELLED'
-export type EntryStatus = 'PENDING' | FinalStatus
-export type CollectiveStatus = 'COMPLETED' | 'PENDING'
-
-export type Observation = {
-  registration: RegistrationId
-  /** The registrationRequestId; null: the pseudo-round *none*. */
-  round: string | null
-  requestTimeMs: number
-  collective: CollectiveStatus | null
-  /** At most one per (pspName, productCode), in the order of these by code units. */
-  entries: readonly ObservedEntry[]
-  selfContradiction: boolean
-  unusualValue: boolean
-}
-
-export type ObservedEntry = {
-  pspName: string
-  productCode: string
-  status: EntryStatus
-  rejectionReason: string | null
-  /** How the sender spelled pspName, where that is not the canonical name. */
-  reportedPspName: string | null
-}
-
 /** Closed list. Those about the shape of the message are raised before `observe`, the rest by it and by `fold`. */
 export type QuarantineReason =
   | 'not_json_object'
@@ -76,8 +59,9 @@ export type QuarantineReason =
   | 'registration_too_large'
   | 'unreadable_record'
 
-export type Observed =
-  | { kind: 'observation'; observation: Observation }
+/** What a record says, or why it is not let in. */
+export type Observed<Said extends Statement = Statement> =
+  | { kind: 'statement'; statement: Said }
   /** `where` is a member path such as `pspRegistrationResultList[2].pspName`, never text of the message. */
   | { kind: 'quarantine'; reason: QuarantineReason; where: string }
 
@@ -124,7 +108,52 @@ const unnamedProduct = '*'
  * What a notification says, or why it is not let in. It depends on the notification alone: never on what is known
  * already, on configuration or on the time of day, so a replay says the same.
  */
-export function observe(notification: Notification): Observed {
+export function observe(notification: Notification): Observed<Observation> {
+  const read = readSnapshot(notification)
+  return read.kind === 'quarantine'
+    ? read
+    : { kind: 'statement', statement: { kind: 'notification', ...read.snapshot } }
+}
+
+/**
+ * The same of the answer to an inquiry. An answer names no registration and no round: the ids are those that were
+ * asked for, and `requestTimeMs` is its Response-Time.
+ */
+export function observeInquiry(answer: Omit<Notification, 'push'>): Observed<InquiryAnswer> {
+  // Whoever asked knew the registration, so a missing store is none that was forgotten.
+  const read = readSnapshot({ ...answer, push: false })
+  return read.kind === 'quarantine'
+    ? read
+    : { kind: 'statement', statement: { kind: 'inquiry', ...read.snapshot } }
+}
+
+/** The same of a command that opens a round. */
+export function observeOpening({
+  appendTimeMs,
+  ...opened
+}: Omit<Opening, 'kind'> & { appendTimeMs: number }): Observed<Opening> {
+  const { registration, round, openedAtMs, productCodes } = opened
+  if (registration.referenceMerchantId === '') return quarantine('unattributable', 'referenceMerchantId')
+  if (round === '') return quarantine('missing_member', 'registrationRequestId')
+  const fault = faultOfIds(registration, round)
+  if (fault !== null) return fault
+  if (!isPlausible(openedAtMs, appendTimeMs)) return quarantine('implausible_time', 'openedAt')
+  if (!productCodes.every(isUsableText)) return quarantine('invalid_text', 'productCodes')
+  return {
+    kind: 'statement',
+    statement: {
+      kind: 'opening',
+      ...opened,
+      registration: { ...registration, referenceStoreId: given(registration.referenceStoreId) },
+      productCodes: [...new Set(productCodes.filter((code) => code !== ''))].toSorted(compareText),
+    },
+  }
+}
+
+type Quarantine = Extract<Observed, { kind: 'quarantine' }>
+type ReadSnapshot = { kind: 'snapshot'; snapshot: Snapshot } | Quarantine
+
+function readSnapshot(notification: Notification): ReadSnapshot {
   const { clientId, dialect, requestTimeMs } = notification
   const merchant = given(notification.referenceMerchantId)
   const store = given(notification.referenceStoreId)
@@ -132,10 +161,8 @@ export function observe(notification: Notification): Observed {
 
   if (merchant === null) return quarantine('unattributable', 'referenceMerchantId')
   if (store === null && notification.push) return quarantine('store_missing', 'referenceStoreId')
-  const fault =
-    faultOfId('referenceMerchantId', merchant) ??
-    faultOfId('referenceStoreId', store) ??
-    faultOfId('registrationRequestId', round)
+  const registration = { clientId, referenceMerchantId: merchant, referenceStoreId: store }
+  const fault = faultOfIds(registration, round)
   if (fault !== null) return fault
 
   if (!isPlausible(requestTimeMs, notification.appendTimeMs)) {
@@ -165,9 +192,9 @@ export function observe(notification: Notification): Observed {
   }
 
   return {
-    kind: 'observation',
-    observation: {
-      registration: { clientId, referenceMerchantId: merchant, referenceStoreId: store },
+    kind: 'snapshot',
+    snapshot: {
+      registration,
       round,
       requestTimeMs,
       collective,
@@ -177,34 +204,6 @@ export function observe(notification: Notification): Observed {
   }
 }
 
-/**
- * A short hash of what an observation says, apart from when it was signed and how names were spelled.
- * Order, whitespace and null or absent members of the message do not change it.
- */
-export function contentHash(observation: Observation): string {
-  const { registration, round, collective, entries, selfContradiction, unusualValue } = observation
-  return fnv1a64(
-    JSON.stringify([
-      [registration.clientId, registration.referenceMerchantId, registration.referenceStoreId],
-      round,
-      collective,
-      entries.map((entry) => [entry.pspName, entry.productCode, entry.status, entry.rejectionReason]),
-      selfContradiction,
-      unusualValue,
-    ]),
-  )
-}
-
-export function isFinal(status: EntryStatus): status is FinalStatus {
-  return status !== 'PENDING'
-}
-
-/** Names an entry uniquely and sorts by pspName, then productCode: neither can hold a NUL. */
-export function entryKey(entry: { pspName: string; productCode: string }): string {
-  return `${entry.pspName}\0${entry.productCode}`
-}
-
-type Quarantine = Extract<Observed, { kind: 'quarantine' }>
 type ItemSaid = { kind: 'mentions'; mentions: ObservedEntry[]; unusualValue: boolean } | Quarantine
 
 /** One list item: an entry per product code. */
@@ -244,7 +243,7 @@ function readItem(item: NotificationItem, { dialect, path }: { dialect: Dialect;
 }
 
 /** What a list says about each entry; one about which it says two different finals is left out. */
-function entriesOf(mentions: readonly ObservedEntry[]): Pick<Observation, 'entries' | 'selfContradiction'> {
+function entriesOf(mentions: readonly ObservedEntry[]): Pick<Snapshot, 'entries' | 'selfContradiction'> {
   const entries = new Map<string, ObservedEntry>()
   const contradicted = new Set<string>()
   for (const mention of mentions) {
@@ -256,8 +255,8 @@ function entriesOf(mentions: readonly ObservedEntry[]): Pick<Observation, 'entri
   return {
     entries: [...entries]
       .filter(([key]) => !contradicted.has(key))
-      .toSorted(([left], [right]) => compareText(left, right))
-      .map(([, entry]) => entry),
+      .map(([, entry]) => entry)
+      .toSorted(compareEntries),
     selfContradiction: contradicted.size > 0,
   }
 }
@@ -305,6 +304,14 @@ function readReason(reported: string | readonly string[] | null): string | null 
 
 function isUnusualReason(reason: string, status: EntryStatus): boolean {
   return status !== 'REJECTED' || isLongerThan(reason, mostCodePoints.rejectionReason)
+}
+
+function faultOfIds(registration: RegistrationId, round: string | null): Quarantine | null {
+  return (
+    faultOfId('referenceMerchantId', registration.referenceMerchantId) ??
+    faultOfId('referenceStoreId', registration.referenceStoreId) ??
+    faultOfId('registrationRequestId', round)
+  )
 }
 
 function faultOfId(

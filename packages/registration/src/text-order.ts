@@ -4,8 +4,14 @@ export function compareText(left: string, right: string): number {
   return left < right ? -1 : 1
 }
 
+/** The same order, with no text before any. */
+export function compareOptionalText(left: string | null, right: string | null): number {
+  return left === null || right === null
+    ? Number(left !== null) - Number(right !== null)
+    : compareText(left, right)
+}
+
 /** The greater of two texts; any text is greater than none. */
 export function greaterText(left: string | null, right: string | null): string | null {
-  if (left === null || right === null) return left ?? right
-  return left < right ? right : left
+  return compareOptionalText(left, right) < 0 ? right : left
 }

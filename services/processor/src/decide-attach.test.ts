@@ -1,98 +1,103 @@
 import type { PartitionPosition } from '@signalbox/kafka/consumer'
 import { expect, test } from 'vitest'
 import { decideAttach } from './decide-attach.ts'
-import { formatWatermark } from './watermark.ts'
+import { formatWatermark, type Watermark } from '@signalbox/registration-store/watermark'
 
 const log = { clusterId: 'cluster', topic: 'raw' }
 
-const watermarkAt = (offset: bigint, other: Partial<typeof log & { partition: number }> = {}) =>
-  formatWatermark({ ...log, partition: 1, offset, notificationId: 'n', ...other })
+const watermarkOf = (offset: bigint, other: Partial<Watermark> = {}): Watermark => ({
+  ...log,
+  partition: 1,
+  offset,
+  notificationId: 'n',
+  stateOffset: 3n,
+  ...other,
+})
+const watermarkAt = (offset: bigint, other: Partial<Watermark> = {}) =>
+  formatWatermark(watermarkOf(offset, other))
+
+type Also = { doubted?: string; found?: { notificationId: string | null } | null }
 
 const decide = (
   watermark: string | null,
   position: Omit<PartitionPosition, 'partition'>,
-  doubted: string | null = null,
-) => decideAttach({ ...log, watermark, doubted, position: { partition: 1, ...position } })
+  { doubted, found = { notificationId: 'n' } }: Also = {},
+) =>
+  decideAttach({
+    ...log,
+    watermark,
+    found,
+    doubted: doubted ?? null,
+    position: { partition: 1, ...position },
+  })
+
+const position = { committed: 10n, logStart: 0n, logEnd: 20n }
+const matching = (text: RegExp) => expect.stringMatching(text) as unknown
 
 test.each([
-  ['the same as the group', 9n, { committed: 10n, logStart: 0n, logEnd: 20n }, 'equal'],
-  ['the same at the end of the log', 9n, { committed: 10n, logStart: 0n, logEnd: 10n }, 'equal'],
-  ['behind the group: Redis lost its tail', 9n, { committed: 15n, logStart: 0n, logEnd: 20n }, 'behind'],
-  [
-    'ahead of the group: a worker died before its commit',
-    9n,
-    { committed: 5n, logStart: 0n, logEnd: 20n },
-    'ahead',
-  ],
-  ['known, but the group has no offset', 9n, { committed: null, logStart: 0n, logEnd: 20n }, 'ahead'],
-  ['just before what the log still has', 9n, { committed: 10n, logStart: 10n, logEnd: 20n }, 'equal'],
-] as const)('a partition goes on behind its watermark when that is %s', (_, offset, position, because) => {
-  expect(decide(watermarkAt(offset), position)).toEqual({ kind: 'from', offset: 10n, because })
+  ['the same as the group', 9n, position, 'equal'],
+  ['the same at the end of the log', 9n, { ...position, logEnd: 10n }, 'equal'],
+  ['behind the group: Redis lost its tail', 9n, { ...position, committed: 15n }, 'behind'],
+  ['ahead of the group: a worker died before its commit', 9n, { ...position, committed: 5n }, 'ahead'],
+  ['known, but the group has no offset', 9n, { ...position, committed: null }, 'ahead'],
+  ['just before what the log still has', 9n, { ...position, logStart: 10n }, 'equal'],
+  ['before the first record', -1n, { ...position, committed: null }, 'ahead'],
+] as const)('a partition goes on behind its watermark when that is %s', (_, offset, at, because) => {
+  expect(decide(watermarkAt(offset), at)).toEqual({ kind: 'from', watermark: watermarkOf(offset), because })
 })
 
 test.each([
-  ['nothing was ever read', { committed: null, logStart: 0n, logEnd: 20n }, 'first_run'],
-  ['the log is still empty', { committed: null, logStart: 0n, logEnd: 0n }, 'first_run'],
-  ['the group has committed the start', { committed: 0n, logStart: 0n, logEnd: 20n }, 'first_run'],
-  ['the view was lost and the log is whole', { committed: 15n, logStart: 0n, logEnd: 20n }, 'view_lost'],
-] as const)('without a watermark everything is folded when %s', (_, position, because) => {
-  expect(decide(null, position)).toEqual({ kind: 'from', offset: 0n, because })
+  ['nothing was ever read', null, { ...position, committed: null }, 'first_run'],
+  ['the group has committed the start', null, { ...position, committed: 0n }, 'first_run'],
+  ['the view was lost', null, position, 'view_lost'],
+  ['the view was lost and the start of the log too', null, { ...position, logStart: 5n }, 'view_lost'],
+  ['somebody has left a rebuild half done', 'rebuilding:1', position, 'interrupted'],
+] as const)('a view is made anew, as a matter of course, when %s', (_, watermark, at, because) => {
+  expect(decide(watermark, at)).toEqual({ kind: 'rebuild', because, alarm: null })
 })
 
-test.each([
-  [
-    'the view was lost and so was the start of the log',
-    null,
-    { committed: 15n, logStart: 3n, logEnd: 20n },
-    /signalbox rebuild/,
-  ],
-  [
-    'nothing was ever read and the start of the log is lost',
-    null,
-    { committed: null, logStart: 3n, logEnd: 20n },
-    /signalbox rebuild/,
-  ],
-  [
-    'the view comes from another cluster',
-    watermarkAt(9n, { clusterId: 'old' }),
-    { committed: 10n, logStart: 0n, logEnd: 20n },
-    /cluster old/,
-  ],
-  [
-    'the view comes from another topic',
-    watermarkAt(9n, { topic: 'older' }),
-    { committed: 10n, logStart: 0n, logEnd: 20n },
-    /built from older/,
-  ],
-  [
-    'the view comes from another partition',
-    watermarkAt(9n, { partition: 2 }),
-    { committed: 10n, logStart: 0n, logEnd: 20n },
-    /raw\[2\]/,
-  ],
-  [
-    'records behind the watermark were deleted',
-    watermarkAt(9n),
-    { committed: 10n, logStart: 12n, logEnd: 20n },
-    /2 notifications were never read/,
-  ],
-  [
-    'the watermark is in another form',
-    'rebuilding:1',
-    { committed: 10n, logStart: 0n, logEnd: 20n },
-    /later build/,
-  ],
-])('a partition stops with an alarm when %s', (_, watermark, position, problem) => {
-  expect(decide(watermark, position)).toEqual({
-    kind: 'stop',
-    problem: expect.stringMatching(problem) as unknown,
+test('a view is made anew, with an alarm, when the log holds another record at its watermark', () => {
+  expect(decide(watermarkAt(9n), position, { found: { notificationId: 'm' } })).toEqual({
+    kind: 'rebuild',
+    because: 'log_replaced',
+    alarm: matching(/log holds m there/),
   })
 })
 
-test('a watermark beyond the end of the log is doubted at first, and stops the partition when it stays there', () => {
-  const position = { committed: 10n, logStart: 0n, logEnd: 9n }
-  const problem = expect.stringMatching(/made anew/) as unknown
-  expect(decide(watermarkAt(9n), position)).toEqual({ kind: 'doubt', problem })
-  expect(decide(watermarkAt(9n), position, watermarkAt(9n))).toEqual({ kind: 'stop', problem })
-  expect(decide(watermarkAt(10n), position, watermarkAt(9n))).toEqual({ kind: 'doubt', problem })
+test.each([
+  ['the record was deleted since', watermarkAt(9n), null],
+  ['the watermark names none', watermarkAt(9n, { notificationId: null }), { notificationId: 'm' }],
+])('a log is taken for the same when %s', (_, watermark, found) => {
+  expect(decide(watermark, position, { found })).toMatchObject({ kind: 'from', because: 'equal' })
+})
+
+test('a watermark beyond the end of the log is doubted at first, and when it stays there the view is made anew', () => {
+  const at = { ...position, logEnd: 9n }
+  const problem = matching(/made anew/)
+  const found = null
+  expect(decide(watermarkAt(9n), at, { found })).toEqual({ kind: 'doubt', problem })
+  expect(decide(watermarkAt(9n), at, { found, doubted: watermarkAt(9n) })).toEqual({
+    kind: 'rebuild',
+    because: 'log_replaced',
+    alarm: problem,
+  })
+  expect(decide(watermarkAt(10n), at, { found, doubted: watermarkAt(9n) })).toEqual({
+    kind: 'doubt',
+    problem,
+  })
+})
+
+test.each([
+  ['the view comes from another cluster', watermarkAt(9n, { clusterId: 'old' }), position, /cluster old/],
+  ['the view comes from another topic', watermarkAt(9n, { topic: 'older' }), position, /built from older/],
+  ['the view comes from another partition', watermarkAt(9n, { partition: 2 }), position, /raw\[2\]/],
+  [
+    'records behind the watermark were deleted',
+    watermarkAt(9n),
+    { ...position, logStart: 12n },
+    /2 records were never read/,
+  ],
+  ['the watermark is in another form', 'v2:9', position, /later build/],
+])('a partition stops with an alarm when %s', (_, watermark, at, problem) => {
+  expect(decide(watermark, at)).toEqual({ kind: 'stop', problem: matching(problem) })
 })

@@ -1,25 +1,31 @@
 import assert from 'node:assert/strict'
-import { registrationKey } from '@signalbox/contracts/keys'
+import { registrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import type { Mark, ReadRecord as RecordRead } from '@signalbox/contracts/read-record'
+import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
+import { type Attention, attentionOf } from '@signalbox/registration/attention'
 import { fold } from '@signalbox/registration/fold'
 import type { QuarantineReason } from '@signalbox/registration/observation'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import type {
+  AttentionMove,
   Books,
   NamedRegistration,
   OutcomeCounts,
   StoredRegistration,
 } from '@signalbox/registration-store/registration-store'
+import type { Watermark } from '@signalbox/registration-store/watermark'
+import { attentionMoves } from './attention-moves.ts'
 import {
   changeRecord,
+  forgottenRecord,
   type ProcessorTopics,
   quarantineRecord,
   recordBytes,
   stateRecord,
 } from './output-records.ts'
-import type { Mark } from './marks.ts'
-import type { ReadRecord } from './read-record.ts'
-import type { Watermark } from './watermark.ts'
+
+export type ReadRecord = RecordRead<ConsumedRecord>
 
 /** What one raw record came to; `redelivered`: it was counted before. */
 type Outcome = keyof OutcomeCounts | 'redelivered'
@@ -32,10 +38,12 @@ export type FoldedChunk = {
   quarantined: readonly LogRecord[]
   /** …then these. */
   states: readonly LogRecord[]
-  /** To save: registrations as they are now, what to count, and how far the view has come. */
+  /** To save: registrations as they are now, or that are forgotten, what to count, and how far the view has come. */
   registrations: readonly NamedRegistration[]
+  removed: readonly RegistrationRef[]
+  attention: readonly AttentionMove[]
   counted: Books | null
-  watermark: Watermark
+  watermark: Omit<Watermark, 'stateOffset'>
   /** What was odd about the records, as often as it was met. */
   marks: readonly Mark[]
   /** Why records were set aside. */
@@ -72,7 +80,7 @@ export function foldChunk(
   },
 ): FoldedChunk {
   const known = new Map(loaded)
-  const touched = new Map<string, NamedRegistration>()
+  const touched = new Map<string, RegistrationRef>()
   const outcomes: Outcome[] = []
   const changes: LogRecord[] = []
   const quarantined: LogRecord[] = []
@@ -93,8 +101,9 @@ export function foldChunk(
       made.push(record, ...effect.refused)
       problems.push({ offset, reason: effect.reason, where: effect.where })
     } else {
-      known.set(effect.key, effect.named.stored)
-      touched.set(effect.key, effect.named)
+      touched.set(effect.key, effect.registration)
+      if (effect.stored === null) known.delete(effect.key)
+      else known.set(effect.key, effect.stored)
       if (effect.change !== null) {
         changes.push(effect.change)
         made.push(effect.change)
@@ -120,14 +129,14 @@ export function foldChunk(
     changes,
     quarantined,
     states,
-    registrations: [...touched.values()],
+    ...toSave(touched, { before: loaded, after: known }),
     counted,
     watermark: {
       clusterId: settings.clusterId,
       topic: settings.topics.raw.name,
       partition: last.record.partition,
       offset: last.record.offset,
-      notificationId: last.headers?.notificationId ?? null,
+      notificationId: last.cause?.notificationId ?? null,
     },
     marks: records.slice(0, outcomes.length).flatMap(({ marks }) => marks),
     problems,
@@ -138,7 +147,9 @@ type Effect =
   | {
       outcome: Exclude<keyof OutcomeCounts, 'quarantined'>
       key: string
-      named: NamedRegistration
+      registration: RegistrationRef
+      /** null: nothing is known of it, or nothing any more. */
+      stored: StoredRegistration | null
       change: LogRecord | null
       state: LogRecord | null
     }
@@ -158,39 +169,105 @@ function foldRecord(
   if (read.kind === 'quarantine') {
     return { outcome: 'quarantined', reason: read.reason, where: read.where, refused: [] }
   }
-  const { record, headers, observation } = read
-  const { registration } = observation
+  const { record, cause, statement } = read
+  const { partition } = record
+  const { registration } = statement
   const key = registrationKey(registration)
-  const before = known.get(key)
-  const decision = fold(before?.registration ?? emptyRegistration, observation)
+  const before = known.get(key) ?? null
+  if (before !== null && wentWithErasure(record, before)) {
+    return { outcome: 'stale', key, registration, stored: before, change: null, state: null }
+  }
+  const decision = fold(before?.registration ?? emptyRegistration, statement)
   if (decision.outcome === 'quarantined') {
     return { outcome: 'quarantined', reason: decision.reason, where: 'registrationRequestId', refused: [] }
   }
 
+  const { outcome } = decision
   const offset = String(record.offset)
-  const isNewVersion = decision.outcome === 'applied' || decision.outcome === 'flagged'
-  const cause = {
-    notificationId: headers.notificationId,
-    requestTime: headers.requestTime,
-    offset,
-    appendTimeMs: record.timestampMs,
+  const unchanged = { outcome, key, registration, change: null, state: null }
+  if (decision.next === null) {
+    const state = forgottenRecord({ topics, partition, registration, rev: offset })
+    return { ...unchanged, stored: null, state }
   }
+  // What is still as if it had never been heard of is not kept.
+  if (decision.next.version === 0) return { ...unchanged, stored: null }
+
+  const isNewVersion = 'previous' in decision
   const stored: StoredRegistration = {
     registration: decision.next,
-    rev: decision.moved || before === undefined ? offset : before.rev,
-    cause: isNewVersion || before === undefined ? cause : before.cause,
+    rev: decision.moved || before === null ? revAt(record.offset, before) : before.rev,
+    cause:
+      isNewVersion || before === null
+        ? {
+            notificationId: cause.notificationId,
+            requestTime: cause.requestTime,
+            offset,
+            appendTimeMs: record.timestampMs,
+          }
+        : before.cause,
   }
 
-  const named = { registration, stored }
-  const change = isNewVersion
-    ? changeRecord({ topics, record, headers, ...named, previous: decision.previous })
-    : null
-  const state = decision.moved ? stateRecord({ topics, record, headers, ...named }) : null
+  const named = { topics, partition, registration, stored, traceparent: cause.traceparent }
+  const change = isNewVersion ? changeRecord({ ...named, previous: decision.previous }) : null
+  const state = decision.moved ? stateRecord(named) : null
   if (isTooLarge(change, topics.changes.maxMessageBytes) || isTooLarge(state, topics.state.maxMessageBytes)) {
     const refused = [change, state].filter((made) => made !== null)
     return { outcome: 'quarantined', reason: 'registration_too_large', where: '', refused }
   }
-  return { outcome: decision.outcome, key, named, change, state }
+  return { outcome, key, registration, stored, change, state }
+}
+
+/**
+ * Whether a record that is folded again stood before the erasure of its registration. One that was signed ahead of its
+ * time would be taken for news, and what was erased would be back.
+ */
+function wentWithErasure(
+  { offset, timestampMs }: ConsumedRecord,
+  { registration, rev }: StoredRegistration,
+): boolean {
+  const { erasedAtMs } = registration.registers
+  return erasedAtMs !== null && timestampMs <= erasedAtMs && offset <= BigInt(rev)
+}
+
+/** Rises with every move, also when the raw topic was made anew and its offsets begin again. */
+function revAt(offset: bigint, before: StoredRegistration | null): string {
+  const least = before === null ? 0n : BigInt(before.rev) + 1n
+  return String(offset > least ? offset : least)
+}
+
+/** The registrations that were touched as they are now, those that are forgotten, and where attention moves. */
+function toSave(
+  touched: ReadonlyMap<string, RegistrationRef>,
+  of: Record<'before' | 'after', ReadonlyMap<string, StoredRegistration>>,
+): Pick<FoldedChunk, 'registrations' | 'removed' | 'attention'> {
+  const registrations: NamedRegistration[] = []
+  const removed: RegistrationRef[] = []
+  const attention: AttentionMove[] = []
+  for (const [key, registration] of touched) {
+    const before = of.before.get(key)
+    const after = of.after.get(key)
+    if (after !== undefined) registrations.push({ registration, stored: after })
+    else if (before !== undefined) removed.push(registration)
+    if (isSameContent(before, after)) continue
+    attention.push(
+      ...attentionMoves({ registration, before: attentionTo(before), after: attentionTo(after) }),
+    )
+  }
+  return { registrations, removed, attention }
+}
+
+function isSameContent(
+  before: StoredRegistration | undefined,
+  after: StoredRegistration | undefined,
+): boolean {
+  return (
+    before?.registration.registers === after?.registration.registers &&
+    before?.registration.view === after?.registration.view
+  )
+}
+
+function attentionTo(stored: StoredRegistration | undefined): Attention {
+  return stored === undefined ? {} : attentionOf(stored.registration)
 }
 
 function isTooLarge(record: LogRecord | null, maxMessageBytes: number): boolean {

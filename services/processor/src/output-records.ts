@@ -1,12 +1,12 @@
 import { encodeQuarantineHeaders } from '@signalbox/contracts/quarantine-record'
-import type { RawHeaders } from '@signalbox/contracts/raw-record'
+import type { RegistrationRef } from '@signalbox/contracts/keys'
 import { encodeChange } from '@signalbox/contracts/registration-change'
-import { encodeState } from '@signalbox/contracts/registration-state'
+import { encodeForgotten, encodeState } from '@signalbox/contracts/registration-state'
 import type { TopicContract } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import { foldVersion } from '@signalbox/registration/fold'
-import { entryKey, type RegistrationId } from '@signalbox/registration/observation'
+import { entryKey } from '@signalbox/registration/statement'
 import { packRegisters } from '@signalbox/registration/packed'
 import type { View } from '@signalbox/registration/registration'
 import type { StoredRegistration } from '@signalbox/registration-store/registration-store'
@@ -17,12 +17,17 @@ export type ProcessorTopics = Record<'raw' | 'changes' | 'state' | 'quarantine',
 // Everything below depends on the raw record and on what the log before it says, never on now: a record that is
 // folded again gives the same bytes again.
 
-type Caused = { topics: ProcessorTopics; record: ConsumedRecord; headers: RawHeaders }
-type Named = { registration: RegistrationId; stored: StoredRegistration }
+type Named = {
+  topics: ProcessorTopics
+  partition: number
+  registration: RegistrationRef
+  stored: StoredRegistration
+  traceparent: string | null
+}
 
 /** The new version of a registration, for everybody. */
-export function changeRecord(of: Caused & Named & { previous: View }): LogRecord {
-  const { topics, record, headers, registration, stored, previous } = of
+export function changeRecord(of: Named & { previous: View }): LogRecord {
+  const { topics, partition, registration, stored, previous, traceparent } = of
   const { version, view } = stored.registration
   const statusBefore = new Map(previous.entries.map((entry) => [entryKey(entry), entry.status]))
   const encoded = encodeChange(
@@ -39,16 +44,17 @@ export function changeRecord(of: Caused & Named & { previous: View }): LogRecord
         rejectionReason: entry.rejectionReason,
       })),
       flags: [...view.flags],
+      ...erasedAtOf(view),
       cause: causeOf(of),
     },
-    { timeMs: record.timestampMs, traceparent: headers.traceparent },
+    { timeMs: stored.cause.appendTimeMs, traceparent },
   )
-  return { topic: topics.changes.name, partition: record.partition, ...encoded }
+  return { topic: topics.changes.name, partition, ...encoded }
 }
 
 /** The full content of a registration and its registers, after every move of one. */
-export function stateRecord(of: Caused & Named): LogRecord {
-  const { topics, record, headers, registration, stored } = of
+export function stateRecord(of: Named): LogRecord {
+  const { topics, partition, registration, stored, traceparent } = of
   const { version, view, registers } = stored.registration
   const encoded = encodeState(
     {
@@ -62,12 +68,24 @@ export function stateRecord(of: Caused & Named): LogRecord {
         rejectionReason: entry.rejectionReason,
       })),
       flags: [...view.flags],
+      ...erasedAtOf(view),
       cause: causeOf(of),
       rebuild: { foldVersion, rev: stored.rev, registers: packRegisters(registers) },
     },
-    { timeMs: record.timestampMs, traceparent: headers.traceparent },
+    { timeMs: stored.cause.appendTimeMs, traceparent },
   )
-  return { topic: topics.state.name, partition: record.partition, ...encoded }
+  return { topic: topics.state.name, partition, ...encoded }
+}
+
+/** In the place of a state: the registration is forgotten, as of the raw offset `rev`. */
+export function forgottenRecord(of: {
+  topics: ProcessorTopics
+  partition: number
+  registration: RegistrationRef
+  rev: string
+}): LogRecord {
+  const { topics, partition, registration, rev } = of
+  return { topic: topics.state.name, partition, ...encodeForgotten({ registration, rev }) }
 }
 
 /** The record as it came, with why and from where it was set aside. */
@@ -102,10 +120,14 @@ export function recordBytes({ key, value, headers = {} }: LogRecord): number {
   return bytes
 }
 
-function causeOf({ topics, record, stored: { cause } }: Caused & Named) {
+function causeOf({ topics, partition, stored: { cause } }: Named) {
   return {
     notificationId: cause.notificationId,
     requestTime: cause.requestTime,
-    raw: { topic: topics.raw.name, partition: record.partition, offset: cause.offset },
+    raw: { topic: topics.raw.name, partition, offset: cause.offset },
   }
+}
+
+function erasedAtOf({ erasedAtMs }: View) {
+  return erasedAtMs === null ? {} : { erasedAt: new Date(erasedAtMs).toISOString() }
 }

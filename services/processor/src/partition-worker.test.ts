@@ -1,85 +1,94 @@
 import assert from 'node:assert/strict'
-import { registrationKey } from '@signalbox/contracts/keys'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
-import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { foldVersion } from '@signalbox/registration/fold'
+import { formatWatermark, isRebuildMarker } from '@signalbox/registration-store/watermark'
 import { expect, test } from 'vitest'
-import { createPartitionWorker } from './partition-worker.ts'
-import { bodyOf, rawRecord } from './raw-log.fixture.ts'
-import { formatWatermark } from './watermark.ts'
+import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
+import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
+import { bodyOf, commandRecord, logStartMs, rawRecord } from './raw-log.fixture.ts'
 
 const partition = 0
 const position = { partition, committed: null, logStart: 0n, logEnd: 100n }
+const hourMs = 3_600_000
 
-type MemoryStore = Pick<RegistrationStore, 'load' | 'save'> & {
-  watermark: string | null
-  countedThrough: string | null
-  registrations: Map<string, StoredRegistration>
-}
+type Scene = { memory?: ReturnType<typeof createMemoryStore>; logs?: ReturnType<typeof createMemoryLogs> }
 
-/** A view in memory that compares and sets as the real one does. */
-function createMemoryStore(): MemoryStore {
-  const registrations = new Map<string, StoredRegistration>()
-  const store: MemoryStore = {
-    watermark: null,
-    countedThrough: null,
-    registrations,
-    load: async ({ registrations: asked }) => ({
-      watermark: store.watermark,
-      countedThrough: store.countedThrough,
-      registrations: asked.map((ref) => registrations.get(registrationKey(ref)) ?? null),
-    }),
-    save: async ({ expected, next, registrations: saved, counted }) => {
-      if (expected !== store.watermark) return { kind: 'fenced', watermark: store.watermark }
-      for (const { registration, stored } of saved) registrations.set(registrationKey(registration), stored)
-      store.watermark = next
-      store.countedThrough = counted?.countedThrough ?? store.countedThrough
-      return { kind: 'saved' }
-    },
-  }
-  return store
-}
-
-/** A worker over fakes that note in `steps` what happens in which order. */
-function createWorker({ outputBytes = 10_000_000 } = {}) {
+/** A worker over ports in memory that note in `steps` what happens in which order. */
+function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBytes?: number } = {}) {
+  const { memory = createMemoryStore(), logs = createMemoryLogs() } = given
   const steps: string[] = []
   const published: LogRecord[] = []
   const redelivered: number[] = []
+  const audits: { looked: number; published: number }[] = []
+  const attachments: string[] = []
   const fails = new Set<string>()
-  const memory = createMemoryStore()
+  let clock = 0
+  let markers = 0
   const step = (name: string) => {
     steps.push(name)
     if (fails.has(name)) throw new Error(`${name} fails`)
   }
-  const worker = createPartitionWorker(
-    {
-      store: {
-        load: async (of) => {
-          step(of.registrations.length === 0 ? 'look' : 'load')
-          return memory.load(of)
-        },
-        save: async (chunk) => {
-          step('save')
-          return memory.save(chunk)
-        },
-      },
-      producer: {
-        publish: async (records) => {
-          const [first] = records
-          if (first !== undefined) step(`publish ${first.topic}`)
-          published.push(...records)
-        },
-      },
-      report: {
-        attached: () => undefined,
-        settled: () => undefined,
-        redelivered: ({ count }) => redelivered.push(count),
+  /** The port, with its steps noted. */
+  function noted<Given, Result>(name: string, run: (given: Given) => Promise<Result>) {
+    return async (given: Given): Promise<Result> => {
+      step(name)
+      return run(given)
+    }
+  }
+  const { store } = memory
+  const ports: PartitionWorkerPorts = {
+    store: {
+      load: noted('load', (of) => store.load(of)),
+      save: noted('save', (of) => store.save(of)),
+      readWatermark: noted('look', (of) => store.readWatermark(of)),
+      beginRebuild: noted('begin', (of) => store.beginRebuild(of)),
+      clear: noted('clear', (of) => store.clear(of)),
+      restore: noted('restore', (of) => store.restore(of)),
+      finishRebuild: noted('finish', (of) => store.finishRebuild(of)),
+    },
+    producer: {
+      publish: async (records) => {
+        const [first] = records
+        if (first !== undefined) step(`publish ${first.topic}`)
+        published.push(...records)
+        return records.map(logs.append)
       },
     },
-    { clusterId: 'cluster', topics, outputBytes },
-  )
-  return { worker, memory, steps, published, redelivered, fails }
+    reader: logs.reader,
+    report: {
+      attached: ({ decision }) => attachments.push(decision.kind === 'stop' ? 'stop' : decision.because),
+      rebuilding: () => undefined,
+      rebuilt: () => undefined,
+      settled: () => undefined,
+      redelivered: ({ count }) => redelivered.push(count),
+      audited: ({ looked, published: again }) => audits.push({ looked, published: again }),
+    },
+    newMarker: () => `${++markers}`,
+    nowMs: () => clock,
+  }
+  const worker = createPartitionWorker(ports, { clusterId: 'cluster', topics, outputBytes })
+  return {
+    worker,
+    memory,
+    logs,
+    steps,
+    published,
+    redelivered,
+    audits,
+    attachments,
+    fails,
+    pass: (ms: number) => {
+      clock += ms
+    },
+    /** Takes up the partition, without its steps. */
+    attach: async () => {
+      await worker.attach(position)
+      steps.length = 0
+      published.length = 0
+    },
+  }
 }
 
 const records = (from: number, bodies: readonly string[]): ConsumedRecord[] =>
@@ -89,35 +98,36 @@ const pending = bodyOf({ round: 'R' })
 const completed = bodyOf({ round: 'R', collective: 'COMPLETED' })
 const inOrder = ['load', 'publish registration.changes.v1', 'publish registration.state.v1', 'save']
 
-const watermarkAt = (offset: bigint) =>
+const watermarkAt = (offset: bigint, stateOffset = 0n) =>
   formatWatermark({
     clusterId: 'cluster',
     topic: topics.raw.name,
     partition,
     offset,
-    notificationId: `notification-${offset}`,
+    notificationId: offset === -1n ? null : `notification-${offset}`,
+    stateOffset,
   })
 
 test('changes are confirmed before states, states before the view, and the view before the chunk is done', async () => {
-  const { worker, steps, memory } = createWorker()
-  await worker.attach(position)
+  const { worker, steps, memory, attach } = createWorker()
+  await attach()
   expect(await worker.process({ partition, records: records(0, [pending, 'not JSON', completed]) })).toEqual({
     kind: 'done',
   })
-  expect(steps).toEqual(['look', ...inOrder])
-  expect(memory.watermark).toBe(watermarkAt(2n))
+  expect(steps).toEqual(inOrder)
+  expect(memory.held.watermark).toBe(watermarkAt(2n, 2n))
 })
 
 test.each(inOrder)(
   'when "%s" fails nothing after it happens, and the chunk is asked for again',
   async (broken) => {
-    const { worker, steps, memory, fails, published } = createWorker()
-    await worker.attach(position)
+    const { worker, steps, memory, fails, published, attach } = createWorker()
+    await attach()
     fails.add(broken)
     const chunk = { partition, records: records(0, [pending, completed]) }
     expect(await worker.process(chunk)).toEqual({ kind: 'away', what: `${broken} fails` })
     expect(steps.at(-1)).toBe(broken)
-    expect(memory.watermark).toBeNull()
+    expect(memory.held.watermark).toBe(watermarkAt(-1n))
 
     fails.clear()
     published.length = 0
@@ -132,8 +142,8 @@ test.each(inOrder)(
 )
 
 test('what was published before a failure is published again byte for byte', async () => {
-  const { worker, fails, published } = createWorker()
-  await worker.attach(position)
+  const { worker, fails, published, attach } = createWorker()
+  await attach()
   fails.add('save')
   const chunk = { partition, records: records(0, [pending, completed, '{}']) }
   await worker.process(chunk)
@@ -144,43 +154,22 @@ test('what was published before a failure is published again byte for byte', asy
 })
 
 test('under a watermark of somebody else nothing is published', async () => {
-  const { worker, memory, published } = createWorker()
-  await worker.attach(position)
-  memory.watermark = watermarkAt(4n)
+  const { worker, memory, published, attach } = createWorker()
+  await attach()
+  memory.held.watermark = watermarkAt(4n)
   expect(await worker.process({ partition, records: records(0, [pending]) })).toMatchObject({
     kind: 'reattach',
   })
   expect(published).toEqual([])
 })
 
-test('a view that was flushed under the worker is noticed before anything is published', async () => {
-  const { worker, memory, published } = createWorker()
-  await worker.attach(position)
-  await worker.process({ partition, records: records(0, [pending]) })
-  published.length = 0
-  memory.watermark = null
-  memory.registrations.clear()
-  expect(await worker.process({ partition, records: records(1, [completed]) })).toMatchObject({
-    kind: 'reattach',
-  })
-  expect(published).toEqual([])
-  expect(await worker.attach({ ...position, committed: 1n })).toEqual({
-    kind: 'from',
-    offset: 0n,
-    because: 'view_lost',
-  })
-})
-
 test('a worker that is overtaken between its load and its save is fenced', async () => {
-  const { worker, memory, fails } = createWorker()
-  await worker.attach(position)
-  fails.add('save')
-  await worker.process({ partition, records: records(0, [pending]) })
-  fails.clear()
-  const { load } = memory
-  memory.load = async (of) => {
+  const { worker, memory, attach } = createWorker()
+  await attach()
+  const { load } = memory.store
+  memory.store.load = async (of) => {
     const found = await load(of)
-    memory.watermark = watermarkAt(0n)
+    memory.held.watermark = watermarkAt(0n)
     return found
   }
   expect(await worker.process({ partition, records: records(0, [pending]) })).toEqual({
@@ -190,8 +179,8 @@ test('a worker that is overtaken between its load and its save is fenced', async
 })
 
 test('records that the view contains are not folded again', async () => {
-  const { worker, steps, redelivered } = createWorker()
-  await worker.attach(position)
+  const { worker, steps, redelivered, attach } = createWorker()
+  await attach()
   await worker.process({ partition, records: records(0, [pending, completed]) })
   steps.length = 0
   expect(await worker.process({ partition, records: records(0, [pending, completed]) })).toEqual({
@@ -207,74 +196,424 @@ test('records that the view contains are not folded again', async () => {
 })
 
 test('a chunk with large outputs is settled in turns, each with its own watermark', async () => {
-  const { worker, steps, memory, fails } = createWorker({ outputBytes: 1 })
-  await worker.attach(position)
+  const { worker, steps, memory, fails, attach } = createWorker({ outputBytes: 1 })
+  await attach()
   const chunk = { partition, records: records(0, [pending, completed]) }
   expect(await worker.process(chunk)).toEqual({ kind: 'done' })
-  expect(steps).toEqual(['look', ...inOrder, ...inOrder])
-  expect(memory.watermark).toBe(watermarkAt(1n))
+  expect(steps).toEqual([...inOrder, ...inOrder])
+  expect(memory.held.watermark).toBe(watermarkAt(1n, 2n))
 
   const more = { partition, records: records(2, [bodyOf({ round: 'S' }), bodyOf({ round: 'T' })]) }
-  const { save } = memory
-  memory.save = async (saved) => {
+  const { save } = memory.store
+  memory.store.save = async (saved) => {
     fails.add('load')
     return save(saved)
   }
   expect(await worker.process(more)).toMatchObject({ kind: 'away' })
-  expect(memory.watermark).toBe(watermarkAt(2n))
+  expect(memory.held.watermark).toBe(watermarkAt(2n, 3n))
   fails.clear()
   expect(await worker.process(more)).toEqual({ kind: 'done' })
-  expect(memory.watermark).toBe(watermarkAt(3n))
+  expect(memory.held.watermark).toBe(watermarkAt(3n, 4n))
+})
+
+test('a chunk whose registrations do not all come at once is settled in turns', async () => {
+  const { worker, steps, memory, attach } = createWorker()
+  await attach()
+  memory.held.mostLoaded = 2
+  const stores = ['A', 'B', 'A', 'C', 'D', 'E'].map((store) => bodyOf({ store }))
+  expect(
+    await worker.process({
+      partition,
+      records: records(0, [...stores.slice(0, 3), 'not JSON', ...stores.slice(3)]),
+    }),
+  ).toEqual({ kind: 'done' })
+  expect(steps.filter((step) => step === 'load')).toHaveLength(3)
+  expect([...memory.held.registrations.keys()]).toEqual(
+    ['A', 'B', 'C', 'D', 'E'].map((id) => `client/M/${id}`),
+  )
+})
+
+test('a chunk that takes long gives way between two turns', async () => {
+  const { worker, memory, attach, pass } = createWorker({ outputBytes: 1 })
+  await attach()
+  const { save } = memory.store
+  memory.store.save = async (saved) => {
+    pass(6_000)
+    return save(saved)
+  }
+  expect(await worker.process({ partition, records: records(0, [pending, completed]) })).toEqual({
+    kind: 'reattach',
+    why: 'the chunk takes long',
+  })
+  expect(memory.held.watermark).toBe(watermarkAt(0n, 1n))
 })
 
 test('records that leave a gap break the worker and are not taken for the next ones', async () => {
-  const { worker, memory } = createWorker()
-  await worker.attach(position)
+  const { worker, memory, attach } = createWorker()
+  await attach()
   await expect(worker.process({ partition, records: records(1, [pending]) })).rejects.toThrow(
     /watermark stands/,
   )
-  expect(memory.watermark).toBeNull()
+  expect(memory.held.watermark).toBe(watermarkAt(-1n))
 })
 
 test('a view that cannot be read breaks the worker: coming again would not help', async () => {
-  const { worker, memory } = createWorker()
-  await worker.attach(position)
-  memory.load = () => assert.fail('damaged')
+  const { worker, memory, logs, attach } = createWorker()
+  await attach()
+  logs.append({ topic: topics.state.name, partition, key: 'client/M/', value: 'of somebody else' })
+  memory.store.load = () => assert.fail('damaged')
   await expect(worker.process({ partition, records: records(0, [pending]) })).rejects.toThrow('damaged')
-})
-
-test('a partition that must not be read is not taken up', async () => {
-  const { worker } = createWorker()
-  expect(await worker.attach({ ...position, logStart: 7n, committed: 9n })).toMatchObject({ kind: 'stop' })
-})
-
-test('a watermark that another worker set after the end of the log was read does not stop the partition', async () => {
-  const { worker, memory } = createWorker()
-  memory.watermark = watermarkAt(9n)
-  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
-  expect(await worker.attach({ ...position, logEnd: 10n })).toMatchObject({ kind: 'from', offset: 10n })
-})
-
-test('a watermark that stays beyond the end of the log stops the partition', async () => {
-  const { worker, memory } = createWorker()
-  memory.watermark = watermarkAt(9n)
-  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
-  expect(await worker.attach({ ...position, logEnd: 8n })).toMatchObject({ kind: 'stop' })
+  await expect(worker.audit(partition)).rejects.toThrow('damaged')
 })
 
 test('poison is settled record by record, and the partition gives way between them', async () => {
-  const { worker, steps } = createWorker({ outputBytes: 4 * 1024 * 1024 })
-  await worker.attach(position)
+  const { worker, steps, attach } = createWorker({ outputBytes: 4 * 1024 * 1024 })
+  await attach()
   const reason = 'r'.repeat(75_400)
   const codes = Array.from({ length: 100 }, (_, index) => `P${index}`)
   const poison = bodyOf({ entries: [{ codes, status: 'REJECTED', reason }] })
   await worker.process({ partition, records: records(0, [poison, poison, pending]) })
   const quarantined = ['load', 'publish registration.quarantine.v1', 'save']
-  expect(steps).toEqual(['look', ...quarantined, ...quarantined, ...inOrder])
+  expect(steps).toEqual([...quarantined, ...quarantined, ...inOrder])
 })
+
+// Attaching
 
 test('while Redis is away a partition is not taken up', async () => {
   const { worker, fails } = createWorker()
   fails.add('look')
   await expect(worker.attach(position)).rejects.toThrow('look fails')
+})
+
+test('a partition that must not be read is not taken up', async () => {
+  const { worker, memory } = createWorker()
+  memory.held.watermark = watermarkAt(2n)
+  expect(await worker.attach({ ...position, logStart: 7n, committed: 9n })).toMatchObject({ kind: 'stop' })
+})
+
+test('a watermark that another worker set after the end of the log was read does not stop the partition', async () => {
+  const { worker, memory } = createWorker()
+  memory.held.watermark = watermarkAt(9n)
+  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
+  expect(await worker.attach({ ...position, logEnd: 10n })).toMatchObject({ kind: 'from', offset: 10n })
+})
+
+test('a view that is beyond the end of its log for good is made anew', async () => {
+  const { worker, memory, attachments } = createWorker()
+  memory.held.watermark = watermarkAt(9n)
+  await expect(worker.attach({ ...position, logEnd: 8n })).rejects.toThrow(/made anew/)
+  expect(await worker.attach({ ...position, logEnd: 8n })).toEqual({
+    kind: 'from',
+    offset: 0n,
+    because: 'rebuilt',
+  })
+  expect(attachments).toEqual(['log_replaced'])
+})
+
+test('a watermark of the time before the auditor is gone on from', async () => {
+  const { worker, memory } = createWorker()
+  const old = watermarkAt(2n).replace(/,"stateOffset".*/, '}')
+  memory.held.watermark = old
+  expect(await worker.attach({ ...position, committed: 3n })).toMatchObject({ offset: 3n, because: 'equal' })
+  expect(await worker.process({ partition, records: records(3, [pending]) })).toEqual({ kind: 'done' })
+})
+
+// Rebuilding
+
+/** A log of some hours, folded by a worker; the second record is the last one older than 48 h. */
+async function foldedScene() {
+  const scene = createWorker()
+  const bodies = ['A', 'B', 'C', 'A'].map((store) => bodyOf({ store, collective: 'PENDING' }))
+  const log = [...bodies, bodyOf({ store: 'B', collective: 'COMPLETED' }), 'not JSON'].map((body, index) =>
+    rawRecord({ offset: BigInt(index), body, appendTimeMs: logStartMs + index * 20 * hourMs }),
+  )
+  scene.logs.put(log)
+  await scene.attach()
+  await scene.worker.process({ partition, records: log })
+  const at = { ...position, logEnd: 6n, committed: 6n }
+  return { ...scene, log, at }
+}
+
+function withoutContents(held: ReturnType<typeof createMemoryStore>['held']) {
+  return new Map(
+    [...held.registrations].map(([key, stored]) => [
+      key,
+      { ...stored, registration: { ...stored.registration, contents: [] } },
+    ]),
+  )
+}
+
+test('a view that was lost is made anew from the state topic, and 48 h are folded again without a new change', async () => {
+  const { memory, logs, log, at } = await foldedScene()
+  const before = { registrations: withoutContents(memory.held), attention: new Map(memory.held.attention) }
+  const changes = logs.records(topics.changes.name).length
+
+  const next = createWorker({ logs })
+  expect(await next.worker.attach(at)).toEqual({ kind: 'from', offset: 3n, because: 'rebuilt' })
+  expect(next.attachments).toEqual(['view_lost'])
+  expect(next.memory.held.registrations).toEqual(before.registrations)
+  expect(next.memory.held.attention).toEqual(before.attention)
+  expect(next.memory.held.countedThrough).toBeNull()
+
+  expect(await next.worker.process({ partition, records: log.slice(3) })).toEqual({ kind: 'done' })
+  expect(logs.records(topics.changes.name)).toHaveLength(changes)
+  expect(withoutContents(next.memory.held)).toEqual(before.registrations)
+  expect(next.memory.held.countedThrough).toBe('5')
+})
+
+test.each([
+  ['no offset is committed', { committed: null }, 0n],
+  ['the committed offset is beyond the log', { committed: 9n }, 0n],
+  ['the log begins later than 48 h before', { logStart: 4n }, 4n],
+  ['nothing was committed but the start', { committed: 0n }, 0n],
+])('after a rebuild the log is folded from its start when %s', async (_, other, offset) => {
+  const { logs, at } = await foldedScene()
+  const next = createWorker({ logs })
+  expect(await next.worker.attach({ ...at, ...other })).toEqual({ kind: 'from', offset, because: 'rebuilt' })
+})
+
+test('a rebuild that somebody has left half done is begun anew, and what it left is cleared', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const before = withoutContents(memory.held)
+  const left = createWorker({ logs })
+  left.fails.add('finish')
+  await expect(left.worker.attach(at)).rejects.toThrow('finish fails')
+  assert(left.memory.held.watermark !== null && isRebuildMarker(left.memory.held.watermark))
+  const [first] = left.memory.held.registrations
+  assert(first !== undefined)
+  left.memory.held.registrations.set('client/M/left-over', first[1])
+
+  const next = createWorker({ logs, memory: left.memory })
+  expect(await next.worker.attach(at)).toMatchObject({ because: 'rebuilt' })
+  expect(next.attachments).toEqual(['interrupted'])
+  expect(next.memory.held.registrations).toEqual(before)
+})
+
+test.each(['clear', 'restore', 'finish'])(
+  'a rebuild that is overtaken before "%s" writes nothing more, and the position is asked for again',
+  async (name) => {
+    const { logs, at } = await foldedScene()
+    const next = createWorker({ logs })
+    const { held, store } = next.memory
+    const overtake = <Given, Result>(run: (given: Given) => Promise<Result>) => {
+      return (given: Given) => {
+        held.watermark = watermarkAt(1n)
+        held.registrations.clear()
+        return run(given)
+      }
+    }
+    if (name === 'clear') store.clear = overtake(store.clear)
+    if (name === 'restore') store.restore = overtake(store.restore)
+    if (name === 'finish') store.finishRebuild = overtake(store.finishRebuild)
+    await expect(next.worker.attach(at)).rejects.toThrow(/another worker/)
+    expect(held.watermark).toBe(watermarkAt(1n))
+    expect([...held.registrations]).toEqual([])
+  },
+)
+
+test('of the state records of a registration the newest counts, and it is published again when it is not the last', async () => {
+  const { logs, at } = await foldedScene()
+  const states = logs.records(topics.state.name)
+  const older = states.find(({ key }) => key === 'client/M/B')
+  const newest = states.findLast(({ key }) => key === 'client/M/B')
+  assert(older !== undefined && newest !== undefined && older !== newest)
+  logs.append({ ...asWritten(older) })
+
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.registrations.get('client/M/B')?.registration.version).toBe(2)
+  expect(next.published).toEqual([asWritten(newest)])
+})
+
+test('what was forgotten stays so, also when an older record stands behind the forgetting', async () => {
+  const { memory, worker, logs, at } = await foldedScene()
+  const erasedMs = logStartMs + 200 * hourMs
+  const commands = [
+    { command: 'registration.erased', referenceStoreId: 'A' },
+    { command: 'registration.forgotten', referenceStoreId: 'A' },
+  ].map((command, index) =>
+    commandRecord({
+      offset: BigInt(6 + index),
+      appendTimeMs: erasedMs + index * 32 * 24 * hourMs,
+      command,
+    }),
+  )
+  logs.put(commands)
+  await worker.process({ partition, records: commands })
+  expect([...memory.held.registrations.keys()]).toEqual(['client/M/B', 'client/M/C'])
+  const [older] = logs.records(topics.state.name)
+  assert(older?.key === 'client/M/A')
+  logs.append(asWritten(older))
+
+  const next = createWorker({ logs })
+  await next.worker.attach({ ...at, logEnd: 8n, committed: 8n })
+  expect([...next.memory.held.registrations.keys()].toSorted()).toEqual(['client/M/B', 'client/M/C'])
+  expect([...next.memory.held.attention.keys()].filter((key) => key.endsWith('/A'))).toEqual([])
+  expect(next.published).toMatchObject([{ key: 'client/M/A', value: null, headers: { rev: '7' } }])
+})
+
+test('a state record of a later build stops the worker with what to do', async () => {
+  const { logs, at } = await foldedScene()
+  const [first] = logs.records(topics.state.name)
+  assert(first !== undefined)
+  const later = String(first.value).replace(
+    `"foldVersion":${foldVersion}`,
+    `"foldVersion":${foldVersion + 1}`,
+  )
+  logs.append({ ...asWritten(first), value: later })
+
+  const next = createWorker({ logs })
+  const problem = expect.stringMatching(/run the later build/) as unknown
+  expect(await next.worker.attach(at)).toEqual({ kind: 'stop', problem })
+})
+
+test('records that somebody else has put into the state topic change nothing', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const before = withoutContents(memory.held)
+  const foreign = { topic: topics.state.name, partition }
+  logs.append({ ...foreign, key: 'not ours', value: 'text' })
+  logs.append({ ...foreign, key: 'client/M/A', value: '{}' })
+  logs.append({ ...foreign, key: 'client/M/unknown', value: null })
+
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.registrations).toEqual(before)
+  expect(next.published.map(({ key }) => key)).toEqual(['client/M/A'])
+})
+
+test('partitions are rebuilt one after the other', async () => {
+  const { logs, at } = await foldedScene()
+  const { worker, memory, steps } = createWorker({ logs })
+  const { finishRebuild } = memory.store
+  memory.store.finishRebuild = async (of) => {
+    const finished = await finishRebuild(of)
+    memory.held.watermark = null
+    return finished
+  }
+  await Promise.all([worker.attach(at), worker.attach({ ...at, partition: 1 })])
+  const rebuilds = steps.filter((step) => step !== 'look' && step !== 'clear' && step !== 'restore')
+  expect(rebuilds).toEqual(['begin', 'finish', 'begin', 'finish'])
+})
+
+// The auditor
+
+/** Key, value and headers as they were published. */
+function asWritten({ topic, key, value, headers }: ConsumedRecord): LogRecord {
+  assert(key !== null)
+  return {
+    topic,
+    partition,
+    key,
+    value: value === null ? null : String(value),
+    headers: Object.fromEntries([...headers].map(([name, text]) => [name, String(text)])),
+  }
+}
+
+test('while nobody else writes, the auditor reads nothing', async () => {
+  const { worker, audits, logs } = await foldedScene()
+  logs.reader.read = () => assert.fail('it reads')
+  expect(await worker.audit(partition)).toEqual({ kind: 'audited' })
+  expect(audits).toEqual([])
+})
+
+test('an older state record of somebody else is answered with the current one, once', async () => {
+  const { worker, published, audits, logs } = await foldedScene()
+  const states = logs.records(topics.state.name)
+  const older = states.find(({ key }) => key === 'client/M/B')
+  const newest = states.findLast(({ key }) => key === 'client/M/B')
+  assert(older !== undefined && newest !== undefined)
+  logs.append(asWritten(older))
+  published.length = 0
+  await worker.audit(partition)
+  expect(published).toEqual([asWritten(newest)])
+  await worker.audit(partition)
+  expect(published).toHaveLength(1)
+  expect(audits).toEqual([{ looked: 1, published: 1 }])
+})
+
+test('an older state record that came among ours is found, and the watermark does not pass it before', async () => {
+  const { worker, memory, published, logs } = await foldedScene()
+  const [older] = logs.records(topics.state.name)
+  assert(older?.key === 'client/M/A')
+  const end = BigInt(logs.records(topics.state.name).length)
+  logs.append(asWritten(older))
+  await worker.process({ partition, records: records(6, [bodyOf({ store: 'C', collective: 'COMPLETED' })]) })
+  expect(memory.held.watermark).toContain(`"stateOffset":"${end}"`)
+  published.length = 0
+  await worker.audit(partition)
+  expect(published).toMatchObject([{ key: 'client/M/A' }])
+  await worker.process({ partition, records: records(7, ['not JSON']) })
+  expect(memory.held.watermark).toContain(`"stateOffset":"${logs.records(topics.state.name).length}"`)
+})
+
+test('the next worker audits from where the last one had come', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const [older] = logs.records(topics.state.name)
+  assert(older !== undefined)
+  logs.append(asWritten(older))
+  const next = createWorker({ logs, memory })
+  expect(await next.worker.attach(at)).toMatchObject({ because: 'equal' })
+  await next.worker.audit(partition)
+  expect(next.published).toMatchObject([{ key: 'client/M/A' }])
+})
+
+test('a state record that is ahead of the view is left to the fold', async () => {
+  const { worker, published, logs } = await foldedScene()
+  const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/B')
+  assert(newest !== undefined)
+  const ahead = String(newest.value).replace('"rev":"4"', '"rev":"7"')
+  logs.append({ ...asWritten(newest), value: ahead })
+  logs.append({ ...asWritten(newest), key: 'client/M/Z', value: ahead.replace('"B"', '"Z"') })
+  published.length = 0
+  await worker.audit(partition)
+  expect(published).toEqual([])
+})
+
+test('a state record of what is forgotten is answered with a record without a value', async () => {
+  const { worker, published, logs } = await foldedScene()
+  const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/B')
+  assert(newest !== undefined)
+  logs.append({ ...asWritten(newest), key: 'client/M/Z', value: String(newest.value).replace('"B"', '"Z"') })
+  published.length = 0
+  await worker.audit(partition)
+  expect(published).toMatchObject([{ key: 'client/M/Z', value: null, headers: { rev: '5' } }])
+})
+
+test('over a view that is not its own any more the auditor publishes nothing, and the partition is attached again', async () => {
+  const { worker, memory, published, logs } = await foldedScene()
+  const [older] = logs.records(topics.state.name)
+  assert(older !== undefined)
+  logs.append(asWritten(older))
+  published.length = 0
+  memory.held.watermark = null
+  memory.held.registrations.clear()
+  expect(await worker.audit(partition)).toMatchObject({ kind: 'reattach' })
+  expect(published).toEqual([])
+})
+
+test('a view that is lost while nothing comes is noticed by the auditor', async () => {
+  const { worker, memory } = await foldedScene()
+  memory.held.watermark = null
+  expect(await worker.audit(partition)).toMatchObject({ kind: 'reattach' })
+})
+
+test.each([1, 2])('a view that is lost at load %d of an audit makes nobody forgotten', async (lost) => {
+  const { worker, memory, published, logs } = await foldedScene()
+  const [older] = logs.records(topics.state.name)
+  assert(older !== undefined)
+  logs.append(asWritten(older))
+  published.length = 0
+  const { load } = memory.store
+  let loads = 0
+  memory.store.load = (of) => {
+    loads += 1
+    if (loads === lost) {
+      memory.held.watermark = null
+      memory.held.registrations.clear()
+    }
+    return load(of)
+  }
+  expect(await worker.audit(partition)).toMatchObject({ kind: 'reattach' })
+  expect(loads).toBe(lost)
+  expect(published).toEqual([])
 })

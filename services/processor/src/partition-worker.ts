@@ -1,27 +1,54 @@
 import assert from 'node:assert/strict'
 import { registrationKey } from '@signalbox/contracts/keys'
+import { readRecord } from '@signalbox/contracts/read-record'
 import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
+import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { formatWatermark, parseWatermark, type Watermark } from '@signalbox/registration-store/watermark'
+import { createAudit } from './audit.ts'
+import { type Audited, auditedThrough, withOurs } from './audited-range.ts'
 import { type AttachDecision, decideAttach } from './decide-attach.ts'
-import { type FoldedChunk, type FoldSettings, foldChunk } from './fold-chunk.ts'
-import { type ReadRecord, readRecord } from './read-record.ts'
-import { formatWatermark } from './watermark.ts'
+import { type FoldedChunk, type FoldSettings, foldChunk, type ReadRecord } from './fold-chunk.ts'
+import { createRebuild } from './rebuild.ts'
 
-type Ports = {
-  store: Pick<RegistrationStore, 'load' | 'save'>
+/** All that a worker has to do with the world: with others in their place it runs in a simulation. */
+export type PartitionWorkerPorts = {
+  store: Pick<
+    RegistrationStore,
+    'load' | 'save' | 'beginRebuild' | 'clear' | 'restore' | 'finishRebuild' | 'readWatermark'
+  >
   producer: Pick<Producer, 'publish'>
+  reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
   report: {
     attached: (event: { partition: number; decision: AttachDecision }) => void
+    /** How far a rebuild has come in the state topic, in offsets. */
+    rebuilding: (event: { partition: number; registrations: number; read: number; total: number }) => void
+    /** Its partition is folded on behind this watermark. */
+    rebuilt: (event: { partition: number; watermark: Watermark; registrations: number }) => void
     /** Records that were folded, published and saved. */
     settled: (event: { partition: number; folded: FoldedChunk; durationMs: number }) => void
     /** Records that the view contained already. */
-    redelivered: (event: { count: number }) => void
+    redelivered: (event: { partition: number; count: number }) => void
+    /** State records of others that were looked at, and what had to be published again because of them. */
+    audited: (event: { partition: number; looked: number; published: number; through: bigint }) => void
   }
+  /** An id that no other rebuild has. */
+  newMarker: () => string
+  /** A clock that never goes back. */
+  nowMs: () => number
 }
 
+/** Where to read a partition from, and why there; or why it must not be read. */
+export type Attached =
+  | { kind: 'from'; offset: bigint; because: 'equal' | 'behind' | 'ahead' | 'rebuilt' }
+  | { kind: 'stop'; problem: string }
+
+/** `reattach`: the view is not the one that this worker has written. */
+export type AuditOutcome = { kind: 'audited' } | { kind: 'reattach'; why: string }
+
 /** A partition's view as this worker last saw or wrote it. */
-type View = { watermark: string | null; nextOffset: bigint }
+type View = { watermark: string; offset: bigint; audited: Audited }
 
 /** Both publications and the two calls to Redis together stay below what the consumer lets a chunk take. */
 const publishDeadlineMs = 5_000
@@ -32,18 +59,34 @@ const turnsLimitMs = 5_000
  * Works on the partitions of the raw topic, whichever are assigned. The consumer sees to it that nothing of a partition
  * overlaps and that its records come without gaps from where `attach` said.
  */
-export function createPartitionWorker({ store, producer, report }: Ports, settings: FoldSettings) {
+export function createPartitionWorker(ports: PartitionWorkerPorts, settings: FoldSettings) {
+  const { store, producer, reader, report, nowMs } = ports
+  const { clusterId, topics } = settings
   const views = new Map<number, View>()
   /** Watermarks that lay beyond the end of the log as it was known when a partition was to be attached. */
   const doubted = new Map<number, string | null>()
+  const rebuild = oneAtATime(createRebuild(ports, settings))
+  const auditRanges = createAudit(ports, settings)
 
-  /** Decides where a partition goes on. @throws when Redis does not answer, or the position has to be read again */
-  async function attach(position: PartitionPosition): Promise<AttachDecision> {
+  /**
+   * Decides where a partition goes on, and makes its view anew where that is needed.
+   *
+   * @throws an Error when Kafka or Redis is away, or the position has to be read again
+   */
+  async function attach(position: PartitionPosition): Promise<Attached> {
+    try {
+      return await attachAt(position)
+    } catch (error) {
+      return { kind: 'stop', problem: problemOf(error) }
+    }
+  }
+
+  async function attachAt(position: PartitionPosition): Promise<Attached> {
     const { partition } = position
-    const { watermark } = await store.load({ partition, registrations: [] })
-    const { clusterId, topics } = settings
+    const watermark = await store.readWatermark({ partition })
     const decision = decideAttach({
       watermark,
+      found: await recordAt(watermark, position),
       doubted: doubted.get(partition) ?? null,
       clusterId,
       topic: topics.raw.name,
@@ -54,24 +97,50 @@ export function createPartitionWorker({ store, producer, report }: Ports, settin
       throw new Error(decision.problem)
     }
     doubted.delete(partition)
-    if (decision.kind === 'from') views.set(partition, { watermark, nextOffset: decision.offset })
     report.attached({ partition, decision })
-    return decision
+    if (decision.kind === 'stop') return decision
+    if (decision.kind === 'from') {
+      assert(watermark !== null, 'a partition goes on behind the watermark that it has')
+      return { kind: 'from', offset: await goOn(decision.watermark, watermark), because: decision.because }
+    }
+    const rebuilt = await rebuild({ position, expected: watermark })
+    if (rebuilt.kind === 'fenced') throw new Error('another worker has written the view meanwhile')
+    report.rebuilt({ partition, ...rebuilt })
+    const offset = await goOn(rebuilt.watermark, formatWatermark(rebuilt.watermark))
+    return { kind: 'from', offset, because: 'rebuilt' }
+  }
+
+  /** Of the record at the watermark's offset, to tell whether the log is still the one that the view was built from. */
+  async function recordAt(text: string | null, { partition, logStart, logEnd }: PartitionPosition) {
+    const offset = (text === null ? null : parseWatermark(text))?.offset ?? null
+    if (offset === null || offset < logStart || offset >= logEnd) return null
+    const range = { topic: topics.raw.name, partition, from: offset, to: offset + 1n }
+    for await (const [record] of reader.read(range)) {
+      if (record?.offset === offset)
+        return { notificationId: readRecord(record).cause?.notificationId ?? null }
+    }
+    return null
+  }
+
+  /** Takes up a partition behind its watermark, which stands in Redis as `text`. Gives the next raw offset. */
+  async function goOn({ partition, offset, stateOffset }: Watermark, text: string): Promise<bigint> {
+    const through = stateOffset ?? (await reader.bounds({ topic: topics.state.name, partition })).end
+    views.set(partition, { watermark: text, offset, audited: { foreign: [], through } })
+    return offset + 1n
   }
 
   /** Folds a chunk, publishes what comes of it and saves the view. @throws when something is broken for good */
   async function process({ partition, records }: Chunk): Promise<ChunkOutcome> {
-    const view = views.get(partition)
-    assert(view !== undefined, 'a partition is attached before its records come')
+    const { offset } = viewOf(partition)
     // A chunk that comes again may be half done.
-    const fresh = records.filter(({ offset }) => offset >= view.nextOffset)
-    report.redelivered({ count: records.length - fresh.length })
-    assert(isContiguous(fresh, view.nextOffset), 'the watermark stands for everything before it')
+    const fresh = records.filter((record) => record.offset > offset)
+    report.redelivered({ partition, count: records.length - fresh.length })
+    assert(isContiguous(fresh, offset + 1n), 'the watermark stands for everything before it')
 
-    const started = performance.now()
+    const started = nowMs()
     let rest = fresh.map(readRecord)
     while (rest.length > 0) {
-      if (performance.now() - started > turnsLimitMs) return { kind: 'reattach', why: 'the chunk takes long' }
+      if (nowMs() - started > turnsLimitMs) return { kind: 'reattach', why: 'the chunk takes long' }
       const turn = await settle(partition, rest)
       if (turn.kind !== 'settled') return turn
       rest = rest.slice(turn.records)
@@ -81,65 +150,126 @@ export function createPartitionWorker({ store, producer, report }: Ports, settin
 
   /**
    * Load, fold, publish, save, in this order: a crash anywhere leaves nothing that folding the same records again would
-   * not repeat. Takes all of the records, or as many as give outputs of a bounded size.
+   * not repeat. Takes all of the records, or as many as need inputs and give outputs of a bounded size.
    */
   async function settle(partition: number, records: readonly ReadRecord[]): Promise<Turn> {
-    const started = performance.now()
-    const expected = views.get(partition)?.watermark ?? null
+    const started = nowMs()
+    const view = viewOf(partition)
+    const expected = view.watermark
     try {
-      const { watermark, loaded, countedThrough } = await loadTouched(partition, records)
-      if (watermark !== expected) {
-        return { kind: 'reattach', why: 'the watermark is not the one this worker wrote' }
-      }
-      const folded = foldChunk(records, { loaded, countedThrough, settings })
+      const { watermark, loaded, countedThrough, records: taken } = await loadTouched(partition, records)
+      if (watermark !== expected) return overtaken
+      const folded = foldChunk(taken, { loaded, countedThrough, settings })
 
       await producer.publish([...folded.changes, ...folded.quarantined], { deadlineMs: publishDeadlineMs })
       // Not before the changes: were only the state to land and Redis to be lost, its change would never be made.
-      await producer.publish(folded.states, { deadlineMs: publishDeadlineMs })
+      const offsets = await producer.publish(folded.states, { deadlineMs: publishDeadlineMs })
 
-      const next = formatWatermark(folded.watermark)
-      const { registrations, counted } = folded
-      const saved = await store.save({ partition, expected, next, registrations, counted })
+      const audited = withOurs(view.audited, offsets)
+      const next = formatWatermark({ ...folded.watermark, stateOffset: auditedThrough(audited) })
+      const { registrations, removed, attention, counted } = folded
+      const saved = await store.save({
+        partition,
+        expected,
+        next,
+        registrations,
+        removed,
+        attention,
+        counted,
+      })
       if (saved.kind === 'fenced') return { kind: 'reattach', why: 'another worker has written the view' }
 
-      views.set(partition, { watermark: next, nextOffset: folded.watermark.offset + 1n })
-      report.settled({ partition, folded, durationMs: performance.now() - started })
+      views.set(partition, { watermark: next, offset: folded.watermark.offset, audited })
+      report.settled({ partition, folded, durationMs: nowMs() - started })
       return { kind: 'settled', records: folded.outcomes.length }
     } catch (error) {
       return { kind: 'away', what: troubleOf(error) }
     }
   }
 
+  /** Loads what the records touch, or as much of it as may come at once, and says which records that is enough for. */
   async function loadTouched(partition: number, records: readonly ReadRecord[]) {
+    const keys = records.map((read) =>
+      read.kind === 'statement' ? registrationKey(read.statement.registration) : null,
+    )
     const touched = new Map(
-      records
-        .filter((read) => read.kind === 'observation')
-        .map(({ observation: { registration } }) => [registrationKey(registration), registration]),
+      records.flatMap((read, index) => {
+        const key = keys[index] ?? null
+        return read.kind === 'statement' && key !== null ? [[key, read.statement.registration] as const] : []
+      }),
     )
     const { watermark, countedThrough, registrations } = await store.load({
       partition,
       registrations: [...touched.values()],
     })
     const loaded = new Map<string, StoredRegistration>()
-    for (const [index, key] of [...touched.keys()].entries()) {
+    const answered = new Set<string>()
+    for (const [index, key] of [...touched.keys()].slice(0, registrations.length).entries()) {
+      answered.add(key)
       const stored = registrations[index] ?? null
       if (stored !== null) loaded.set(key, stored)
     }
-    return { watermark, loaded, countedThrough: countedThrough === null ? null : BigInt(countedThrough) }
+    const end = keys.findIndex((key) => key !== null && !answered.has(key))
+    return {
+      watermark,
+      loaded,
+      countedThrough: countedThrough === null ? null : BigInt(countedThrough),
+      records: end === -1 ? records : records.slice(0, end),
+    }
   }
 
-  return { attach, process }
+  /**
+   * Looks at what others have written to the partition's state topic, and puts it right.
+   *
+   * @throws an Error when Kafka or Redis is away; any other when something is broken for good
+   */
+  async function audit(partition: number): Promise<AuditOutcome> {
+    const view = views.get(partition)
+    if (view === undefined) return { kind: 'audited' }
+    // Where nothing comes, nobody else would notice that the view is gone.
+    if ((await store.readWatermark({ partition })) !== view.watermark) return overtaken
+    const outcome = await auditRanges({ partition, view, audited: view.audited })
+    if (outcome.kind === 'fenced') return overtaken
+    views.set(partition, { ...view, audited: outcome.audited })
+    return { kind: 'audited' }
+  }
+
+  function viewOf(partition: number): View {
+    const view = views.get(partition)
+    assert(view !== undefined, 'a partition is attached before its records come')
+    return view
+  }
+
+  return { attach, process, audit }
 }
 
 /** One round over records of a chunk: how many are done, or why not. */
 type Turn = { kind: 'settled'; records: number } | Exclude<ChunkOutcome, { kind: 'done' }>
 
+const overtaken = { kind: 'reattach', why: 'the watermark is not the one this worker wrote' } as const
+
 function isContiguous(records: readonly ConsumedRecord[], nextOffset: bigint): boolean {
   return records.every(({ offset }, index) => offset === nextOffset + BigInt(index))
+}
+
+/** Rebuilds hold what they have read of a partition in memory, and together they would not be faster. */
+function oneAtATime<Given, Result>(run: (given: Given) => Promise<Result>): typeof run {
+  let last: Promise<unknown> = Promise.resolve()
+  return (given) => {
+    const result = last.then(() => run(given))
+    last = result.catch(() => undefined)
+    return result
+  }
 }
 
 /** Kafka or Redis being away passes. A mistake of ours does not, and coming again would only hide it. */
 function troubleOf(error: unknown): string {
   if (error instanceof Error && error.name === 'Error') return error.message
+  throw error
+}
+
+/** The other way round: what passes is thrown on, so that it is tried again. */
+function problemOf(error: unknown): string {
+  if (error instanceof Error && error.name !== 'Error') return error.message
   throw error
 }

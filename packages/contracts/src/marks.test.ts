@@ -1,4 +1,4 @@
-import type { NotificationBody } from '@signalbox/contracts/notification-body'
+import type { NotificationBody } from './notification-body.ts'
 import { expect, test } from 'vitest'
 import { marksOf } from './marks.ts'
 

@@ -1,65 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { observations, registersOf } from './fold-log.fixture.ts'
-import { type EntryStatus, entryKey, isFinal, type Observation, type ObservedEntry } from './observation.ts'
-import { soundHistory, shuffledWithRepeats } from './random-history.fixture.ts'
+import { join, mergeRegisters } from './join.ts'
+import { soundHistory } from './random-history.fixture.ts'
+import type { Registers, View } from './registration.ts'
 import {
-  emptyRegistration,
-  joinObservation,
-  mergeRegisters,
-  type Registers,
-  type View,
-  viewOf,
-} from './registration.ts'
-
-const nothing = emptyRegistration.registers
-
-describe('joining, up to eight rounds', () => {
-  test('is idempotent: what is known already changes nothing, and says so', () => {
-    fc.assert(
-      fc.property(soundHistory, (history) => {
-        const known = registersOf(history)
-        for (const said of observations(history)) expect(joinObservation(known, said)).toBe(known)
-        expect(mergeRegisters(known, registersOf(history))).toBe(known)
-      }),
-      { numRuns: 200 },
-    )
-  })
-
-  test('does not depend on order or repetition', () => {
-    const historyTwice = soundHistory.chain((history) =>
-      fc.record({ history: fc.constant(history), otherwise: shuffledWithRepeats(history) }),
-    )
-    fc.assert(
-      fc.property(historyTwice, ({ history, otherwise }) => {
-        expect(registersOf(otherwise)).toEqual(registersOf(history))
-        expect(viewOf(registersOf(otherwise))).toEqual(viewOf(registersOf(history)))
-      }),
-      { numRuns: 200 },
-    )
-  })
-
-  test('is associative and commutative between register sets', () => {
-    const registers = soundHistory.map(registersOf)
-    fc.assert(
-      fc.property(registers, registers, registers, (a, b, c) => {
-        expect(mergeRegisters(mergeRegisters(a, b), c)).toEqual(mergeRegisters(a, mergeRegisters(b, c)))
-        expect(mergeRegisters(a, b)).toEqual(mergeRegisters(b, a))
-      }),
-      { numRuns: 200 },
-    )
-  })
-
-  test('of parts of a history gives the whole history', () => {
-    fc.assert(
-      fc.property(soundHistory, fc.nat({ max: 20 }), (history, cut) => {
-        const parts = mergeRegisters(registersOf(history.slice(0, cut)), registersOf(history.slice(cut)))
-        expect(parts).toEqual(registersOf(history))
-      }),
-      { numRuns: 200 },
-    )
-  })
-})
+  hourMs,
+  minuteMs,
+  nothing,
+  open,
+  registersAfter,
+  type Said,
+  say,
+  sayEntry,
+  startMs,
+} from './said.fixture.ts'
+import { entryKey, isFinal, type Observation } from './statement.ts'
+import { viewOf } from './view.ts'
 
 /** The round whose answers count for an entry; null: none mentions it. */
 function decidingRound({ rounds, sightings }: Registers, key: string): string | null {
@@ -72,7 +29,7 @@ test('an entry never goes from a final to PENDING while the same round decides',
     fc.property(soundHistory, (history) => {
       let registers = nothing
       for (const said of observations(history)) {
-        const next = joinObservation(registers, said)
+        const next = join(registers, said)
         const after = new Map(viewOf(next).entries.map((entry) => [entryKey(entry), entry.status]))
         for (const entry of viewOf(registers).entries) {
           const key = entryKey(entry)
@@ -107,7 +64,7 @@ test('mail that leaves its round older never changes the collective, nor an entr
     fc.property(soundHistory, (history) => {
       let before = nothing
       for (const mail of observations(history)) {
-        const after = joinObservation(before, mail)
+        const after = join(before, mail)
         compared += expectOlderMailChangesNothingLater({ before, mail, after }) ? 1 : 0
         before = after
       }
@@ -138,53 +95,8 @@ function expectOlderMailChangesNothingLater(step: {
   return true
 }
 
-const minuteMs = 60_000
-const hourMs = 60 * minuteMs
-const startMs = Date.UTC(2020, 8, 18)
-
-type Said = Partial<Omit<Observation, 'entries'>> & {
-  atMs: number
-  /** Statuses by pspName. */
-  entries?: Record<string, EntryStatus>
-}
-
-function say({ atMs, entries = {}, ...rest }: Said): Observation {
-  return {
-    registration: { clientId: 'C', referenceMerchantId: 'M', referenceStoreId: null },
-    round: 'R1',
-    requestTimeMs: startMs + atMs,
-    collective: 'PENDING',
-    selfContradiction: false,
-    unusualValue: false,
-    ...rest,
-    entries: Object.entries(entries).map(([pspName, status]) => ({
-      pspName,
-      productCode: '*',
-      status,
-      rejectionReason: null,
-      reportedPspName: null,
-    })),
-  }
-}
-
-/** Speaks of one entry alone. */
-function sayEntry({ atMs, ...changed }: { atMs: number } & Partial<ObservedEntry>): Observation {
-  const entry: ObservedEntry = {
-    pspName: 'ALIPAY_CN',
-    productCode: '*',
-    status: 'PENDING',
-    rejectionReason: null,
-    reportedPspName: null,
-  }
-  return { ...say({ atMs }), entries: [{ ...entry, ...changed }] }
-}
-
-function openedByCommand(id: string, openedAtMs: number): Registers {
-  return { rounds: [{ id, firstSeenMs: startMs + 1, openedAtMs: startMs + openedAtMs }], sightings: [] }
-}
-
 function seen(...said: Said[]) {
-  const { collectiveStatus, entries } = viewOf(said.map(say).reduce(joinObservation, nothing))
+  const { collectiveStatus, entries } = viewOf(registersAfter(...said.map(say)))
   return {
     collectiveStatus,
     entries: Object.fromEntries(entries.map(({ pspName, status }) => [pspName, status])),
@@ -225,7 +137,7 @@ describe('two different finals in one round', () => {
     const registers = [
       sayEntry({ atMs: 2, status: 'REJECTED', rejectionReason: 'expired' }),
       sayEntry({ atMs: 1, status: 'REJECTED', rejectionReason: 'unclear photo' }),
-    ].reduce(joinObservation, nothing)
+    ].reduce(join, nothing)
     expect(viewOf(registers).entries).toMatchObject([{ rejectionReason: 'expired' }])
   })
 })
@@ -272,30 +184,17 @@ describe('rounds', () => {
     const both = [
       say({ atMs: 0, round: 'R1', entries: { GCASH: 'REJECTED' } }),
       say({ atMs: 1, round: 'R2', entries: { GCASH: 'APPROVED' } }),
-    ].reduce(joinObservation, nothing)
+    ].reduce(join, nothing)
     expect(viewOf(both).entries).toMatchObject([{ status: 'APPROVED' }])
-    const early = mergeRegisters(both, openedByCommand('R2', -1))
+    const early = mergeRegisters(both, registersAfter(open('R2', -1)))
     expect(viewOf(early).entries).toMatchObject([{ status: 'REJECTED' }])
-    expect(joinObservation(early, say({ atMs: 1, round: 'R2' })).rounds).toEqual(early.rounds)
-    expect(mergeRegisters(early, openedByCommand('R2', -2)).rounds[0]?.openedAtMs).toBe(startMs - 2)
-    expect(mergeRegisters(early, openedByCommand('R2', 0))).toBe(early)
-    expect(mergeRegisters(both, openedByCommand('R2', 2)).rounds.map(({ id }) => id)).toEqual(['R1', 'R2'])
-  })
-
-  test('beyond the eight latest only the place is remembered, and late mail does not bring the rest back', () => {
-    const ten = Array.from({ length: 10 }, (_, index) =>
-      say({ atMs: index * minuteMs, round: `R${index}`, entries: { [`PSP${index}`]: 'APPROVED' } }),
-    )
-    const registers = ten.reduce(joinObservation, nothing)
-    expect(registers.rounds.map(({ id }) => id)).toEqual(ten.map(({ round }) => round))
-    expect(registers.sightings.map(({ roundId }) => roundId)).toEqual(ten.slice(2).map(({ round }) => round))
-
-    expect(joinObservation(registers, say({ atMs: 0, round: 'R0', entries: { PSP0: 'REJECTED' } }))).toBe(
-      registers,
-    )
-    const earlier = joinObservation(registers, say({ atMs: -1, round: 'R0', entries: { PSP0: 'REJECTED' } }))
-    expect(earlier.rounds[0]?.firstSeenMs).toBe(startMs - 1)
-    expect(earlier.sightings).toBe(registers.sightings)
+    expect(join(early, say({ atMs: 1, round: 'R2' })).rounds).toEqual(early.rounds)
+    expect(mergeRegisters(early, registersAfter(open('R2', -2))).rounds[0]?.openedAtMs).toBe(startMs - 2)
+    expect(mergeRegisters(early, registersAfter(open('R2', 0)))).toBe(early)
+    expect(mergeRegisters(both, registersAfter(open('R2', 2))).rounds.map(({ id }) => id)).toEqual([
+      'R1',
+      'R2',
+    ])
   })
 })
 
@@ -342,23 +241,4 @@ describe('what is said without a request id', () => {
     expect(seen({ ...completed, atMs: 0 }, { atMs: 1 }).collectiveStatus).toBe('PENDING')
     expect(seen({ ...completed, atMs: 1 }, { atMs: 1 }).collectiveStatus).toBe('COMPLETED')
   })
-})
-
-test('the latest doubt of each kind is kept per round', () => {
-  const registers = [
-    say({ atMs: 2, selfContradiction: true }),
-    say({ atMs: 1, selfContradiction: true, unusualValue: true }),
-    say({ atMs: 3 }),
-  ].reduce(joinObservation, nothing)
-  expect(registers.sightings).toMatchObject([
-    { roundId: 'R1', selfContradictionMs: startMs + 2, unusualValueMs: startMs + 1 },
-  ])
-})
-
-test('the greatest other spelling of a name is kept beside the entry, and is not visible', () => {
-  const registers = ['ALIPAYCN', 'AlipayCN', null]
-    .map((reportedPspName) => sayEntry({ atMs: 0, reportedPspName }))
-    .reduce(joinObservation, nothing)
-  expect(registers.sightings).toMatchObject([{ entries: [{ reportedPspName: 'AlipayCN' }] }])
-  expect(viewOf(registers)).toEqual(viewOf(joinObservation(nothing, sayEntry({ atMs: 0 }))))
 })

@@ -1,4 +1,4 @@
-import type { NotificationBody } from '@signalbox/contracts/notification-body'
+import type { NotificationBody } from './notification-body.ts'
 
 /** What is odd about a record and worth counting, and changes nothing about what it says. Closed list. */
 export type Mark = 'empty_text' | 'late' | 'early' | 'long_merchant_id'

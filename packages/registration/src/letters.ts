@@ -1,0 +1,28 @@
+/** Each letter is a digit, its place here; none of them needs to be escaped in JSON. */
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+const digitOfCode = Array.from({ length: 128 }, (_, code) => {
+  const digit = alphabet.indexOf(String.fromCharCode(code))
+  return digit === -1 ? undefined : digit
+})
+
+/** From 0 to 63. */
+export function letterOf(digit: number): string {
+  return alphabet.charAt(digit)
+}
+
+/** The digit at this place of a text; undefined: there is none. */
+export function digitAt(text: string, place: number): number | undefined {
+  return digitOfCode[text.charCodeAt(place)]
+}
+
+/** The lowest digits of a number, the lowest first, as many as are asked for. */
+export function lettersOf(value: number, count: number): string {
+  let letters = ''
+  let rest = value
+  while (letters.length < count) {
+    letters += letterOf(rest % 64)
+    rest = Math.floor(rest / 64)
+  }
+  return letters
+}

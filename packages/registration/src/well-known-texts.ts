@@ -1,0 +1,37 @@
+/**
+ * Texts that most registrations hold. In a packed text each stands as its place here, so this list may only grow at
+ * its end. A text that is missing here is only longer.
+ */
+export const wellKnownTexts: readonly string[] = [
+  'IN_STORE_PAYMENT',
+  'CASHIER_PAYMENT',
+  'AGREEMENT_PAYMENT',
+  '*',
+  'ALIPAY_CN',
+  'ALIPAY_HK',
+  'GCASH',
+  'DANA',
+  'TNG',
+  'TRUEMONEY',
+  'KAKAOPAY',
+  'RABBIT_LINE_PAY',
+  'BPI',
+  'BOOST',
+  'AKULAKU_PAYLATER',
+  'HELLOMONEY_BY_AUB',
+  'BILLEASE',
+  'TINABA',
+  'NAVERPAY',
+  'TOSSPAY',
+  'OCBC',
+  'CHANGIPAY',
+  'HIPAY',
+  'PBENGAGEMY',
+  'MPAY',
+  'MAYA',
+  'GRABPAY_SG',
+  'KREDIVO_ID',
+  'KASPI_KZ',
+  'AlipayCN',
+  'ALIPAYCN',
+]

@@ -1,0 +1,121 @@
+import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import type { PartitionReader } from '@signalbox/kafka/partition-reader'
+import type { Producer } from '@signalbox/kafka/producer'
+import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { type Audited, type OffsetRange, unaudited, withOurs } from './audited-range.ts'
+import { isOlder } from './newest-states.ts'
+import type { ProcessorTopics } from './output-records.ts'
+import { readState, type StateRecord } from './read-state.ts'
+import { type Buried, createRepublish } from './republish.ts'
+
+type Ports = {
+  store: Pick<RegistrationStore, 'load'>
+  producer: Pick<Producer, 'publish'>
+  reader: Pick<PartitionReader, 'read' | 'bounds'>
+  report: {
+    /** Records of somebody else, and what had to be published again because of them. */
+    audited: (event: { partition: number; looked: number; published: number; through: bigint }) => void
+  }
+}
+
+/** What the view has to stand for: its watermark as a text, and the raw offset in it. */
+type View = { watermark: string; offset: bigint }
+
+type Last = { registration: RegistrationRef; said: StateRecord }
+
+const registrationsPerLoad = 200
+/** The rest is for the next time: chunks wait for it. */
+const mostRanges = 4
+
+/**
+ * Creates the auditor of the state topic. A zombie, or a produce that was given up and lands late, can put an older
+ * state record behind a newer one, and compaction would keep it: the owner of the partition then publishes the current
+ * record again.
+ */
+export function createAudit(
+  { store, producer, reader, report }: Ports,
+  settings: { topics: ProcessorTopics },
+) {
+  const republish = createRepublish({ store, producer }, settings)
+  const topic = settings.topics.state.name
+
+  /**
+   * Looks at what others have written, up to the end that the log has now. `fenced`: the view has another watermark.
+   *
+   * @throws an Error when Kafka or Redis is away; AssertionError when a later build has written to the topic
+   */
+  return async function audit({
+    partition,
+    view,
+    audited,
+  }: {
+    partition: number
+    view: View
+    audited: Audited
+  }): Promise<{ kind: 'audited'; audited: Audited } | { kind: 'fenced' }> {
+    const { end } = await reader.bounds({ topic, partition })
+    let looked = 0
+    let ours: readonly bigint[] = []
+    const ranges = unaudited(audited, end)
+    for (const range of ranges.slice(0, mostRanges)) {
+      const last = await lastIn(partition, range)
+      looked += last.length
+      const found = await findBuried({ partition, view, last })
+      if (found.kind === 'fenced') return found
+      const published = await republish({ partition, expected: view.watermark, buried: found.buried })
+      if (published.kind === 'fenced') return published
+      ours = [...ours, ...published.offsets]
+    }
+    const through = end > audited.through ? end : audited.through
+    const next = withOurs({ foreign: ranges.slice(mostRanges), through }, ours)
+    if (looked > 0) report.audited({ partition, looked, published: ours.length, through: next.through })
+    return { kind: 'audited', audited: next }
+  }
+
+  /** Of each registration the last record, which is the one that compaction keeps. */
+  async function lastIn(partition: number, range: OffsetRange): Promise<Last[]> {
+    const last = new Map<string, Last>()
+    for await (const records of reader.read({ topic, partition, ...range })) {
+      for (const record of records) {
+        const registration = parseRegistrationKey(record.key ?? '')
+        if (registration !== null) last.set(record.key ?? '', { registration, said: readState(record) })
+      }
+    }
+    return [...last.values()]
+  }
+
+  async function findBuried({
+    partition,
+    view,
+    last,
+  }: {
+    partition: number
+    view: View
+    last: readonly Last[]
+  }): Promise<{ kind: 'found'; buried: Buried[] } | { kind: 'fenced' }> {
+    const buried: Buried[] = []
+    let rest = last
+    do {
+      const some = rest.slice(0, registrationsPerLoad)
+      const registrations = some.map(({ registration }) => registration)
+      const loaded = await store.load({ partition, registrations })
+      if (loaded.watermark !== view.watermark) return { kind: 'fenced' }
+      // Of large registrations fewer come than were asked for.
+      const compared = some.slice(0, loaded.registrations.length)
+      for (const [index, { registration, said }] of compared.entries()) {
+        const stored = loaded.registrations[index] ?? null
+        if (isBuried(said, stored, view)) buried.push({ registration, forgottenRev: view.offset })
+      }
+      rest = rest.slice(compared.length)
+    } while (rest.length > 0)
+    return { kind: 'found', buried }
+  }
+}
+
+function isBuried(last: StateRecord, stored: StoredRegistration | null, view: View): boolean {
+  // What is ahead of the view will be folded; what is not and is not there was forgotten.
+  if (stored === null) return last.kind === 'state' && last.rev <= view.offset
+  if (last.kind === 'unreadable') return true
+  const { version } = stored.registration
+  return isOlder(last, { version, rev: BigInt(stored.rev), isForgotten: false })
+}

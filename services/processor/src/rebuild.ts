@@ -1,0 +1,193 @@
+import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import type { ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
+import type { PartitionReader } from '@signalbox/kafka/partition-reader'
+import type { Producer } from '@signalbox/kafka/producer'
+import { attentionOf } from '@signalbox/registration/attention'
+import type {
+  AttentionMove,
+  NamedRegistration,
+  RegistrationStore,
+} from '@signalbox/registration-store/registration-store'
+import { formatWatermark, rebuildMarker, type Watermark } from '@signalbox/registration-store/watermark'
+import { attentionMoves } from './attention-moves.ts'
+import { createNewestStates } from './newest-states.ts'
+import type { ProcessorTopics } from './output-records.ts'
+import { readState, type StateRecord } from './read-state.ts'
+import { createRepublish } from './republish.ts'
+
+type Ports = {
+  store: Pick<RegistrationStore, 'load' | 'beginRebuild' | 'clear' | 'restore' | 'finishRebuild'>
+  producer: Pick<Producer, 'publish'>
+  reader: PartitionReads
+  report: {
+    /** How far a rebuild has come in the state topic: `read` of `total` offsets. */
+    rebuilding: (event: { partition: number; registrations: number; read: number; total: number }) => void
+  }
+  /** An id that no other rebuild has. */
+  newMarker: () => string
+}
+
+type PartitionReads = Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
+
+/** `registrations`: so many were restored, one that was restored again counted again. */
+export type Rebuilt = { kind: 'rebuilt'; watermark: Watermark; registrations: number } | { kind: 'fenced' }
+
+/** So much is folded again: a state record that a zombie has overwritten is made anew from it. */
+const secondFoldMs = 48 * 3_600_000
+const mostRecords = 500
+const mostBytes = 1024 * 1024
+
+/**
+ * Creates the rebuild of a partition's view from its state topic. Whatever ends it half way leaves the marker in the
+ * place of the watermark, and whoever attaches next begins anew.
+ */
+export function createRebuild(ports: Ports, settings: { clusterId: string; topics: ProcessorTopics }) {
+  const { store, reader, report, newMarker } = ports
+  const { clusterId, topics } = settings
+  const republish = createRepublish(ports, settings)
+
+  /**
+   * Puts the view into the state from which the log can be folded on, in the place of the watermark expected. `fenced`:
+   * another worker has written the view meanwhile.
+   *
+   * @throws an Error when Kafka or Redis is away; AssertionError when a later build has written to the state topic
+   */
+  return async function rebuild({
+    position,
+    expected,
+  }: {
+    position: PartitionPosition
+    expected: string | null
+  }): Promise<Rebuilt> {
+    const { partition } = position
+    const marker = rebuildMarker(newMarker())
+    const begun = await store.beginRebuild({ partition, expected, marker })
+    if (begun.kind === 'fenced') return { kind: 'fenced' }
+
+    if (!(await clear({ partition, marker }))) return { kind: 'fenced' }
+    const loaded = await load({ partition, marker })
+    if (loaded.kind === 'fenced') return loaded
+    const offset = (await secondFoldFrom(position)) - 1n
+    const watermark: Watermark = {
+      clusterId,
+      topic: topics.raw.name,
+      partition,
+      offset,
+      notificationId: null,
+      stateOffset: loaded.stateEnd,
+    }
+    const finished = await store.finishRebuild({ partition, marker, next: formatWatermark(watermark) })
+    if (finished.kind === 'fenced') return { kind: 'fenced' }
+    return { kind: 'rebuilt', watermark, registrations: loaded.registrations }
+  }
+
+  async function clear(of: { partition: number; marker: string }): Promise<boolean> {
+    let cursor: string | null = null
+    do {
+      const cleared: Awaited<ReturnType<typeof store.clear>> = await store.clear({ ...of, cursor })
+      if (cleared.kind === 'fenced') return false
+      cursor = cleared.next
+    } while (cursor !== null)
+    return true
+  }
+
+  /** Reads the state topic into the view, and publishes again what an older record stands behind. */
+  async function load(of: {
+    partition: number
+    marker: string
+  }): Promise<{ kind: 'loaded'; registrations: number; stateEnd: bigint } | { kind: 'fenced' }> {
+    const { partition } = of
+    const topic = topics.state.name
+    const { start, end } = await reader.bounds({ topic, partition })
+    const newest = createNewestStates()
+    let registrations = 0
+    let writing: Promise<boolean> = Promise.resolve(true)
+    try {
+      for await (const records of reader.read({ topic, partition, from: start, to: end })) {
+        for (const batch of batchesOf(records)) {
+          const restored = restoredIn(batch, newest)
+          registrations += restored.registrations.length
+          // One batch is written while the next one is read and unpacked; more at a time could change places.
+          if (!(await writing)) return { kind: 'fenced' }
+          writing = store.restore({ ...of, ...restored }).then(({ kind }) => kind === 'saved')
+        }
+        const read = Number((records.at(-1)?.offset ?? start) - start) + 1
+        report.rebuilding({ partition, registrations, read, total: Number(end - start) })
+      }
+      if (!(await writing)) return { kind: 'fenced' }
+    } finally {
+      // When reading fails nobody else looks at what became of the last batch.
+      await writing.catch(() => false)
+    }
+
+    const buried = newest.buried().flatMap(({ key, forgottenRev }) => {
+      const registration = parseRegistrationKey(key)
+      return registration === null ? [] : [{ registration, forgottenRev }]
+    })
+    const published = await republish({ partition, expected: of.marker, buried })
+    return published.kind === 'published' ? { kind: 'loaded', registrations, stateEnd: end } : published
+  }
+
+  /** The raw offset from which to fold again: what was appended in the 48 h before the last record committed. */
+  async function secondFoldFrom({
+    partition,
+    committed,
+    logStart,
+    logEnd,
+  }: PartitionPosition): Promise<bigint> {
+    if (committed === null || committed > logEnd || committed <= logStart) return logStart
+    const raw = { topic: topics.raw.name, partition }
+    for await (const [last] of reader.read({ ...raw, from: committed - 1n, to: committed })) {
+      if (last === undefined) continue
+      const offset = await reader.offsetAt({ ...raw, timeMs: last.timestampMs - secondFoldMs })
+      return [logStart, offset, committed].toSorted(compareOffsets)[1] ?? logStart
+    }
+    return logStart
+  }
+}
+
+function* batchesOf(records: readonly ConsumedRecord[]): Generator<readonly ConsumedRecord[]> {
+  let batch: ConsumedRecord[] = []
+  let bytes = 0
+  for (const record of records) {
+    batch.push(record)
+    bytes += record.bytes
+    if (batch.length < mostRecords && bytes < mostBytes) continue
+    yield batch
+    batch = []
+    bytes = 0
+  }
+  if (batch.length > 0) yield batch
+}
+
+function compareOffsets(left: bigint, right: bigint): number {
+  return left < right ? -1 : Number(left > right)
+}
+
+/** What to write of some state records: of each registration the newest, if it is newer than all before. */
+function restoredIn(records: readonly ConsumedRecord[], newest: ReturnType<typeof createNewestStates>) {
+  const taken = new Map<string, { said: Exclude<StateRecord, { kind: 'unreadable' }>; isAgain: boolean }>()
+  for (const record of records) {
+    const said = readState(record)
+    const isAgain = said.key !== null && newest.has(said.key)
+    if (newest.take(said) && said.kind !== 'unreadable') taken.set(said.key, { said, isAgain })
+  }
+
+  const registrations: NamedRegistration[] = []
+  const removed: RegistrationRef[] = []
+  const attention: AttentionMove[] = []
+  for (const { said, isAgain } of taken.values()) {
+    if (said.kind === 'forgotten') {
+      const registration = parseRegistrationKey(said.key)
+      if (registration === null || !isAgain) continue
+      removed.push(registration)
+      attention.push(...attentionMoves({ registration, before: null, after: {} }))
+      continue
+    }
+    const { registration, stored } = said.named
+    registrations.push(said.named)
+    const after = attentionOf(stored.registration)
+    attention.push(...attentionMoves({ registration, before: isAgain ? null : {}, after }))
+  }
+  return { registrations, removed, attention }
+}
