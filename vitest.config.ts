@@ -9,7 +9,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: [
             '{packages,services}/*/src/**/*.test.ts',
-            'bench/src/ingress/**/*.test.ts',
+            'bench/src/*/**/*.test.ts',
+            'sim/src/**/*.test.ts',
             'tools/**/*.test.ts',
           ],
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
@@ -21,7 +22,7 @@ export default defineConfig({
           // After the unit tests, and file by file: these start servers and wait for them.
           sequence: { groupOrder: 2 },
           fileParallelism: false,
-          include: ['{packages,services}/*/src/**/*.integration.test.ts'],
+          include: ['{packages,services}/*/src/**/*.integration.test.ts', 'sim/src/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/infra-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

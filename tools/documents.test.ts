@@ -9,7 +9,13 @@ const { scripts } = z
   .object({ scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(read('package.json')))
 
-const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'docs/configuration.md']
+const documents = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'docs/configuration.md',
+  'docs/quarantine.md',
+]
 
 test.each(documents)('every file and folder that %s names is there', (document) => {
   const text = read(document)

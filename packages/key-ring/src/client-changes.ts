@@ -50,7 +50,7 @@ export function changesBetween(before: ClientsVersion, after: ClientsVersion): C
 }
 
 function entryChanges(was: ClientEntry, now: ClientEntry): string[] {
-  const settings = (['dialect', 'push', 'anyKeyVersion'] as const).flatMap((name) =>
+  const settings = (['dialect', 'push', 'anyKeyVersion', 'inquiryUrl'] as const).flatMap((name) =>
     was[name] === now[name] ? [] : [`${name}: ${was[name]} -> ${now[name]}`],
   )
   return [

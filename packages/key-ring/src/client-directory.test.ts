@@ -94,6 +94,7 @@ describe('candidate keys', () => {
     anyKeyVersion: false,
     verifyingKeys,
     signingKey: { version: '7', key: own.privateKey },
+    inquiryUrl: null,
   }
   test.each([
     ['the named one alone', false, '2', ['2']],

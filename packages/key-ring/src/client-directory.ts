@@ -29,6 +29,8 @@ export type Client = {
   verifyingKeys: readonly VerifyingKey[]
   /** Our key that signs answers. */
   signingKey: VersionedKey
+  /** Scheme and host that states are asked for at; null: nobody is asked. */
+  inquiryUrl: string | null
 }
 
 /** The clients of one version of the clients file; it never changes. */
@@ -127,6 +129,7 @@ function createClient(files: ClientFiles, entry: ClientEntry): Client {
       return { version, isActive: state === 'active', key, signatureBytes }
     }),
     signingKey: createSigningKey(files, clientId, signing),
+    inquiryUrl: entry.inquiryUrl ?? null,
   }
 }
 

@@ -26,10 +26,23 @@ const shout = createVerb({
     return 0
   },
 })
+const greet = createVerb({
+  name: 'greet',
+  about: 'Greets.',
+  options: z.object({
+    whom: z.string().meta({ positional: true, value: 'WHOM', description: 'whom to greet' }),
+    from: z.string().optional().meta({ positional: true, value: 'FROM', description: 'in whose name' }),
+    loudly: z.boolean().default(false).meta({ description: 'with a shout' }),
+  }),
+  async run(options) {
+    runs.push(options)
+    return 0
+  },
+})
 const said = { stdout: '', stderr: '' }
 vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((said.stdout += String(text))))
 vi.spyOn(process.stderr, 'write').mockImplementation((text) => Boolean((said.stderr += String(text))))
-const wave = (...args: string[]) => runCommandLine('signal', [verb, shout], args)
+const wave = (...args: string[]) => runCommandLine('signal', [verb, shout, greet], args)
 
 afterEach(() => {
   runs.length = 0
@@ -81,5 +94,26 @@ test.each([
 ])('%j is refused with exit code 1 and a reason', async (args, reason) => {
   expect(await wave(...args)).toBe(1)
   expect(said.stderr).toContain(reason)
+  expect(runs).toEqual([])
+})
+
+test('arguments without a name go to the positional members in their order', async () => {
+  expect(await wave('greet', 'Ada', '--loudly', 'Bob')).toBe(0)
+  expect(await wave('greet', 'Ada')).toBe(0)
+  expect(runs).toEqual([
+    { whom: 'Ada', from: 'Bob', loudly: true },
+    { whom: 'Ada', loudly: false },
+  ])
+  expect(await wave('greet', '--help')).toBe(0)
+  expect(said.stdout).toContain('signal greet WHOM [FROM] [--loudly]')
+})
+
+test.each([
+  { args: ['greet'], problem: 'WHOM is missing: whom to greet' },
+  { args: ['greet', 'Ada', 'Bob', 'Cid'], problem: 'does not take "Cid"' },
+  { args: ['wave', 'Ada', '--sink-url', 'x'], problem: 'Unexpected argument' },
+])('$args is refused with what is wrong', async ({ args, problem }) => {
+  expect(await wave(...args)).toBe(1)
+  expect(said.stderr).toContain(problem)
   expect(runs).toEqual([])
 })

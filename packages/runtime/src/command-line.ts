@@ -13,8 +13,9 @@ export type Verb = {
 
 /**
  * A verb whose options are a zod object: the member `sinkUrl` is the option `--sink-url`, its description is
- * its help, and `value` of its meta names the argument; an option without that is a switch. `more` stands at the
- * end of the help: variables that are read, what the exit codes mean.
+ * its help, and `value` of its meta names the argument; an option without that is a switch. A member whose meta says
+ * `positional` is given without its name, in the order of the members. `more` stands at the end of the help:
+ * variables that are read, what the exit codes mean.
  */
 export function createVerb<S extends z.ZodRawShape>(verb: {
   name: string
@@ -66,11 +67,15 @@ export async function runCommandLine(
 
 type Option = ReturnType<typeof optionOf>
 
-const optionMeta = z.object({ description: z.string(), value: z.string().optional() })
+const optionMeta = z.object({
+  description: z.string(),
+  value: z.string().optional(),
+  positional: z.boolean().default(false),
+})
 
 function optionOf(member: string, schema: unknown) {
   if (!(schema instanceof z.ZodType)) throw new TypeError(`${member} is no zod schema`)
-  const { description, value } = optionMeta.parse(schema.meta())
+  const { description, value, positional } = optionMeta.parse(schema.meta())
   const name = member.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   const standard = schema.safeParse(undefined)
   const shown = standard.success && value !== undefined && standard.data !== undefined
@@ -78,10 +83,16 @@ function optionOf(member: string, schema: unknown) {
     member,
     name,
     type: value === undefined ? ('boolean' as const) : ('string' as const),
-    usage: value === undefined ? `--${name}` : `--${name} ${value}`,
+    positional,
+    usage: usageOf(name, { value, positional }),
     required: !standard.success,
     about: shown ? `${description} (default ${String(standard.data)})` : description,
   }
+}
+
+function usageOf(name: string, { value, positional }: { value: string | undefined; positional: boolean }) {
+  if (positional) return value ?? name.toUpperCase()
+  return value === undefined ? `--${name}` : `--${name} ${value}`
 }
 
 function parseOptions<S extends z.ZodRawShape>(request: {
@@ -99,17 +110,33 @@ function parseOptions<S extends z.ZodRawShape>(request: {
   const problems = parsed.error.issues.map((issue) => {
     const option = options.find(({ member }) => member === issue.path[0])
     if (option === undefined) return issue.message
+    const name = option.positional ? option.usage : `--${option.name}`
     return given[option.name] === undefined
       ? `${option.usage} is missing: ${option.about}`
-      : `--${option.name} does not fit: ${issue.message}. It is: ${option.about}`
+      : `${name} does not fit: ${issue.message}. It is: ${option.about}`
   })
   throw new StartProblem(`${verb} cannot run:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
 }
 
 function readArguments(verb: string, options: readonly Option[], args: readonly string[]) {
   try {
-    const config = Object.fromEntries(options.map(({ name, type }) => [name, { type }]))
-    return parseArgs({ args: [...args], options: config, strict: true, allowPositionals: false }).values
+    const places = options.filter(({ positional }) => positional)
+    const config = Object.fromEntries(
+      options.filter(({ positional }) => !positional).map(({ name, type }) => [name, { type }]),
+    )
+    const allowPositionals = places.length > 0
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: config,
+      strict: true,
+      allowPositionals,
+    })
+    const extra = positionals[places.length]
+    if (extra !== undefined) throw new Error(`it does not take "${extra}".`)
+    return {
+      ...values,
+      ...Object.fromEntries(positionals.map((given, index) => [places[index]?.name ?? '', given])),
+    }
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : String(cause)
     throw new StartProblem(`${verb} cannot run: ${problem}\nSee ${verb} --help.`)

@@ -13,6 +13,12 @@ export type ServiceProcess = {
   stop(): Promise<string>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
+  /** SIGSTOP: it keeps its connections and does nothing until `resume`. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /** Resolves, when the process that runs now has ended, to how; `not running` when there is none. */
+  ended(): Promise<string>
 }
 
 export type LogLine = Record<string, unknown> & { msg: string }
@@ -81,6 +87,13 @@ export function createServiceProcess(options: {
       process.kill(pid, 'SIGKILL')
       await exited
     },
+    pause() {
+      if (running !== undefined) process.kill(running.pid, 'SIGSTOP')
+    },
+    resume() {
+      if (running !== undefined) process.kill(running.pid, 'SIGCONT')
+    },
+    ended: async () => running?.exited ?? 'not running',
   }
 }
 
@@ -91,10 +104,15 @@ export async function launchProgram(options: {
   folder: string
   main: string
   args: readonly string[]
+  environment?: Readonly<Record<string, string>>
 }): Promise<{ exited: Promise<string>; logFile: string }> {
   const logFile = join(options.folder, `${options.name}.log`)
   await writeFile(logFile, '')
-  const { exited } = await launch(options.supervisor, { ...options, environment: () => ({}), logFile })
+  const { exited } = await launch(options.supervisor, {
+    ...options,
+    environment: () => ({ ...options.environment }),
+    logFile,
+  })
   return { exited, logFile }
 }
 

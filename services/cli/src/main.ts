@@ -1,10 +1,17 @@
 #!/usr/bin/env node
 import { runCommandLine } from '@signalbox/runtime/command-line'
+import { createBalanceVerb } from './balance/balance.ts'
+import { createExplainVerb } from './explain/explain.ts'
 import { createKeysCheckVerb } from './keys/check.ts'
 import { keysGenerateVerb } from './keys/generate.ts'
 import { createKeysShowVerb } from './keys/show.ts'
+import { createQuarantineListVerb } from './quarantine/list.ts'
+import { createQuarantineRedriveVerb } from './quarantine/redrive.ts'
+import { createQuarantineShowVerb } from './quarantine/show.ts'
 import { signVerb } from './sign/sign.ts'
 import { createVerifyVerb } from './verify/verify.ts'
+import { createRebuildVerb } from './view/rebuild.ts'
+import { createReplayVerb } from './view/replay.ts'
 
 const { env } = process
 const verbs = [
@@ -13,5 +20,12 @@ const verbs = [
   createKeysCheckVerb(env),
   createVerifyVerb(env),
   signVerb,
+  createQuarantineListVerb(env),
+  createQuarantineShowVerb(env),
+  createQuarantineRedriveVerb(env),
+  createExplainVerb(env),
+  createBalanceVerb(env),
+  createReplayVerb(env),
+  createRebuildVerb(env),
 ]
 process.exitCode = await runCommandLine('signalbox', verbs, process.argv.slice(2))

@@ -1,15 +1,9 @@
-import { createHash } from 'node:crypto'
-import { PassThrough } from 'node:stream'
 import { partitionOf } from '@signalbox/kafka/partition'
 import type { NamedRegistration, RegistrationStore } from '@signalbox/registration-store/registration-store'
-import { createLogger } from '@signalbox/runtime/log'
-import { createMetrics } from '@signalbox/runtime/metrics'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createApp } from './app.ts'
-import { createFindBearer } from './bearers.ts'
+import { createConsoleApp, nowMs, partitions, sha256 } from './console-app.fixture.ts'
 import { namedRegistration } from './named-registration.fixture.ts'
 
-const partitions = 12
 const known = [
   namedRegistration({ merchant: 'M1', store: null, round: 'R1' }),
   namedRegistration({ merchant: 'M1', store: 'S1', round: 'R1' }),
@@ -21,36 +15,19 @@ const known = [
 type Read = RegistrationStore['read']
 let reads: Parameters<Read>[0][]
 let read: Read
-let app: ReturnType<typeof createApp>
-let metrics: ReturnType<typeof createMetrics>
-let logged: string
+let console: ReturnType<typeof createConsoleApp>
 
 beforeEach(() => {
   reads = []
-  logged = ''
   read = readKnown
-  metrics = createMetrics('console')
-  const destination = new PassThrough().on('data', (chunk) => (logged += String(chunk)))
-  app = createApp({
-    store: {
-      read: (of) => {
-        reads.push(of)
-        return read(of)
-      },
+  console = createConsoleApp({
+    read: (of) => {
+      reads.push(of)
+      return read(of)
     },
-    partitions,
-    findBearer: createFindBearer({
-      tokens: [
-        { sha256: sha256('all'), role: 'admin', clients: '*' },
-        { sha256: sha256('one'), role: 'viewer', clients: ['C1'] },
-        { sha256: sha256('none'), role: 'operator', clients: [] },
-      ],
-    }),
-    log: createLogger('console', { level: 'info', destination }),
-    metrics,
   })
 })
-afterEach(() => app.close())
+afterEach(() => console.app.close())
 
 /** As the store does it: in the order of the store ids, the cursor is the last one seen. */
 const readKnown: Read = async ({ merchant, store, cursor, limit }) => {
@@ -63,19 +40,17 @@ const readKnown: Read = async ({ merchant, store, cursor, limit }) => {
   )
   const page = following.slice(0, limit)
   const last = page.at(-1)
-  return { registrations: page, next: following.length > page.length && last ? storeOf(last) : null }
+  const next = following.length > page.length && last ? storeOf(last) : null
+  return { registrations: page, next, complete: true }
 }
 
 function storeOf({ registration }: NamedRegistration): string {
   return registration.referenceStoreId ?? '!'
 }
 
-function ask(query: Record<string, string> | string, token: string | null = 'all') {
+function ask(query: Record<string, string> | string, token: string | null = 'admin') {
   const search = typeof query === 'string' ? query : new URLSearchParams(query).toString()
-  return app.inject({
-    url: `/v1/registrations?${search}`,
-    headers: token === null ? {} : { authorization: `Bearer ${token}` },
-  })
+  return console.ask('GET', `/v1/registrations?${search}`, token)
 }
 
 const m1 = { clientId: 'C1', referenceMerchantId: 'M1' }
@@ -89,11 +64,14 @@ describe('access', () => {
     ['another scheme', 'Basic YWxsOmFsbA=='],
     ['an unknown token', 'Bearer guess'],
     ['an empty token', 'Bearer '],
-    ['a token hash in place of the token', `Bearer ${sha256('all')}`],
+    ['a token hash in place of the token', `Bearer ${sha256('admin')}`],
     ['an over-long token', `Bearer ${'a'.repeat(513)}`],
   ])('%s is answered 401 with the scheme to use, and nothing is read', async (_, authorization) => {
     const headers = authorization === undefined ? {} : { authorization }
-    const answer = await app.inject({ url: '/v1/registrations?clientId=C1&referenceMerchantId=M1', headers })
+    const answer = await console.app.inject({
+      url: '/v1/registrations?clientId=C1&referenceMerchantId=M1',
+      headers,
+    })
     expect(answer.statusCode).toBe(401)
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="signalbox"')
     expect(answer.json()).toMatchObject({ error: { code: 'unauthorized' } })
@@ -101,20 +79,20 @@ describe('access', () => {
   })
 
   test.each([
-    ['all', 'C1', 'M1', 200],
-    ['all', 'C2', 'M2', 200],
-    ['one', 'C1', 'M1', 200],
-    ['one', 'C2', 'M2', 404],
-    ['one', 'C3', 'M1', 404],
+    ['all-viewer', 'C1', 'M1', 200],
+    ['all-viewer', 'C2', 'M2', 200],
+    ['one-viewer', 'C1', 'M1', 200],
+    ['one-viewer', 'C2', 'M2', 404],
+    ['one-viewer', 'C3', 'M1', 404],
     ['none', 'C1', 'M1', 404],
-    ['all', 'C1', 'M2', 404],
+    ['all-viewer', 'C1', 'M2', 404],
   ])('the token "%s" asking for %s/%s gets %i', async (token, clientId, referenceMerchantId, status) => {
     expect((await ask({ clientId, referenceMerchantId }, token)).statusCode).toBe(status)
   })
 
   test('a foreign client and an unknown merchant get the same answer', async () => {
-    const foreign = await ask({ clientId: 'C2', referenceMerchantId: 'M2' }, 'one')
-    const missing = await ask({ clientId: 'C1', referenceMerchantId: 'M9' }, 'one')
+    const foreign = await ask({ clientId: 'C2', referenceMerchantId: 'M2' }, 'one-viewer')
+    const missing = await ask({ clientId: 'C1', referenceMerchantId: 'M9' }, 'one-viewer')
     expect([foreign.statusCode, foreign.json()]).toEqual([404, unknown])
     expect([missing.statusCode, missing.json()]).toEqual([404, unknown])
   })
@@ -232,12 +210,20 @@ describe('trouble', () => {
     expect(answer.statusCode).toBe(503)
   })
 
+  test('a view that is being made answers nothing, for what is missing may exist', async () => {
+    read = async (of) => ({ ...(await readKnown(of)), complete: false })
+    for (const query of [m1, { ...m1, referenceStoreId: 'S1' }, { ...m1, referenceMerchantId: 'M9' }]) {
+      const answer = await ask(query)
+      expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5'])
+    }
+  })
+
   test.each([
     ['GET', '/v1/registration', 404, 'not_found'],
     ['POST', '/v1/registrations', 404, 'not_found'],
     ['GET', '/v1/%', 400, 'bad_request'],
   ] as const)('%s %s is answered %i in the one shape of errors', async (method, url, status, code) => {
-    const answer = await app.inject({ method, url })
+    const answer = await console.app.inject({ method, url })
     expect(answer.statusCode).toBe(status)
     expect(answer.json()).toMatchObject({ error: { code } })
     expect(Object.keys(answer.json<object>())).toEqual(['error'])
@@ -248,22 +234,67 @@ test('a request is logged and counted without what was asked', async () => {
   await ask(m1)
   await ask('clientId=C1')
   await ask(m1, 'a-secret-guess')
-  const lines = logged
-    .trim()
-    .split('\n')
-    .map((line): unknown => JSON.parse(line))
-  expect(lines).toMatchObject([
+  expect(console.logged()).toMatchObject([
     { msg: 'console.request', method: 'GET', route: '/v1/registrations', status: 200 },
     { status: 400 },
     { status: 401 },
   ])
-  expect(logged).not.toMatch(/M1|C1|secret/)
-  const counts = (await metrics.text()).split('\n').filter((line) => /^console_\w+(total|count)\{/.test(line))
-  expect(counts).toEqual([
+  expect(console.loggedText()).not.toMatch(/M1|C1|secret/)
+  const lines = (await console.metrics.text()).split('\n')
+  expect(lines.filter((line) => /^console_\w+(total|count)\{/.test(line))).toEqual([
     'console_requests_total{route="/v1/registrations",status_class="2xx",service="console"} 1',
     'console_requests_total{route="/v1/registrations",status_class="4xx",service="console"} 2',
     'console_request_duration_seconds_count{service="console",route="/v1/registrations"} 3',
   ])
+})
+
+describe('unanswered registrations', () => {
+  const hourMs = 3_600_000
+  const opened = [30, 100, 50].map((hours, number) => ({
+    registration: { clientId: 'C1', referenceMerchantId: `M${number}`, referenceStoreId: null },
+    sinceMs: nowMs - hours * hourMs,
+  }))
+  const url = '/v1/registrations/unanswered?clientId=C1'
+
+  test('come by age, those longest first, and younger ones when they are asked for', async () => {
+    const asked: number[] = []
+    await using unanswered = createConsoleApp({
+      listAttention: async ({ partition, untilMs }) => {
+        asked.push(nowMs - untilMs)
+        return { entries: partition < 3 ? opened.slice(partition, partition + 1) : [], next: null }
+      },
+    }).app
+    const answer = await unanswered.inject({ url, headers: { authorization: 'Bearer one-viewer' } })
+    expect(answer.json()).toEqual({
+      registrations: [1, 2, 0].map((number) => ({
+        ...opened[number]?.registration,
+        openedAt: new Date(opened[number]?.sinceMs ?? 0).toISOString(),
+        unansweredHours: [30, 100, 50][number],
+      })),
+      next: null,
+    })
+    await unanswered.inject({ url: `${url}&olderThanHours=2`, headers: { authorization: 'Bearer admin' } })
+    expect(new Set(asked)).toEqual(new Set([24 * hourMs, 2 * hourMs]))
+  })
+
+  test.each(['rebuilding:1', null])('with the watermark %s are not told yet', async (watermark) => {
+    const making = createConsoleApp({
+      readWatermark: async ({ partition }) => (partition === 7 ? watermark : 'w1'),
+    })
+    const answer = await making.ask('GET', url)
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5'])
+  })
+
+  test.each([
+    ['of a foreign client are not found', 'one-viewer', 'clientId=C2', 404],
+    ['of a client that has none are an empty list', 'one-viewer', 'clientId=C1', 200],
+    ['of nobody are refused', 'admin', '', 400],
+    ['after a cursor of somebody else are refused', 'admin', 'clientId=C1&cursor=!', 400],
+    ['of ten years are refused', 'admin', 'clientId=C1&olderThanHours=87600', 400],
+  ])('%s', async (_, token, query, status) => {
+    const answer = await console.ask('GET', `/v1/registrations/unanswered?${query}`, token)
+    expect(answer.statusCode).toBe(status)
+  })
 })
 
 function storesOf(answer: Awaited<ReturnType<typeof ask>>): (string | null)[] {
@@ -271,8 +302,4 @@ function storesOf(answer: Awaited<ReturnType<typeof ask>>): (string | null)[] {
     registrations: { signalbox: { referenceStoreId: string | null } }[]
   }>()
   return registrations.map(({ signalbox }) => signalbox.referenceStoreId)
-}
-
-function sha256(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
 }

@@ -2,9 +2,12 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { ApiTokensFile } from '@signalbox/contracts/api-tokens-file'
 
 /** Whoever holds a token: what they may do, and whose registrations they may see. */
-type Bearer = {
+export type Bearer = {
+  /** For the log, and for what they append to the raw topic. */
+  name: string
   role: ApiTokensFile['tokens'][number]['role']
-  maySee(clientId: string): boolean
+  /** null: what names no client, which only those see who may see all. */
+  maySee: (clientId: string | null) => boolean
 }
 
 /** Finds the bearer of an `Authorization` header; null for none, another scheme or an unknown token. */
@@ -14,9 +17,14 @@ const bearerCredentials = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
 
 /** Compares every known token in constant time, so that answers tell nothing about how near a guess was. */
 export function createFindBearer({ tokens }: ApiTokensFile): FindBearer {
-  const known = tokens.map(({ sha256, role, clients }) => ({
+  const known = tokens.map(({ sha256, name = `token ${sha256.slice(0, 8)}`, role, clients }) => ({
     sha256: Buffer.from(sha256, 'hex'),
-    bearer: { role, maySee: (clientId: string) => clients === '*' || clients.includes(clientId) },
+    bearer: {
+      name,
+      role,
+      maySee: (clientId: string | null) =>
+        clients === '*' || (clientId !== null && clients.includes(clientId)),
+    },
   }))
   return (authorization) => {
     const token = bearerCredentials.exec(authorization ?? '')?.[1]

@@ -1,25 +1,28 @@
-import { kafkaEnv } from '@signalbox/kafka/config'
+import { type KafkaConfig, kafkaConfig, kafkaEnv } from '@signalbox/kafka/config'
 import { redisEnv } from '@signalbox/registration-store/config'
 import { type Environment, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
 import { z } from 'zod'
+import { type InquiryConfig, inquiryConfig, inquiryEnv } from './inquiry/config.ts'
 
 /** Every variable that the console reads. */
 export const consoleEnv = z.object({
   ...runtimeEnv({ opsPort: 9104 }),
-  CONSOLE_PORT: port(8090).describe('port of the query API; 0 takes a free one'),
+  CONSOLE_PORT: port(8090).describe('port of the API; 0 takes a free one'),
   API_TOKENS_FILE: z
     .string()
     .describe('JSON file with the SHA-256 of each token, its role and the client ids that it may see'),
   ...redisEnv,
-  TOPIC_PARTITIONS: kafkaEnv.TOPIC_PARTITIONS,
+  ...kafkaEnv,
+  ...inquiryEnv,
 })
 
 export type ConsoleConfig = {
   api: { host: string; port: number }
   ops: { host: string; port: number }
   redis: { url: string; keyPrefix: string }
-  /** Partitions of the raw topic, by which the view is laid out. */
-  partitions: number
+  kafka: KafkaConfig
+  /** null: Alipay+ is not asked. */
+  inquiry: InquiryConfig | null
   tokensFile: string
   logLevel: string
 }
@@ -31,7 +34,8 @@ export function readConfig(env: Environment): ConsoleConfig {
     api: { host: given.LISTEN_HOST, port: given.CONSOLE_PORT },
     ops: { host: given.LISTEN_HOST, port: given.OPS_PORT },
     redis: { url: given.REDIS_URL, keyPrefix: given.REDIS_KEY_PREFIX },
-    partitions: given.TOPIC_PARTITIONS,
+    kafka: kafkaConfig(given),
+    inquiry: inquiryConfig(given),
     tokensFile: given.API_TOKENS_FILE,
     logLevel: given.LOG_LEVEL,
   }

@@ -3,7 +3,8 @@ import { partitionOf } from '@signalbox/kafka/partition'
 import type { NamedRegistration, RegistrationStore } from '@signalbox/registration-store/registration-store'
 import type { RegistrationsQuery } from './registrations-query.ts'
 
-export type Page = { registrations: NamedRegistration[]; next: string | null }
+/** `complete` is false while the view is being made: what is not there may exist then. */
+export type Page = { registrations: NamedRegistration[]; next: string | null; complete: boolean }
 
 /**
  * Creates the search for a merchant's registrations. Asked for one store, it finds the registration without
@@ -28,7 +29,11 @@ export function createFindRegistrations(ports: {
     ])
     const rounds = new Set(asked.registrations.flatMap(roundIds))
     const beside = storeless.registrations.filter((found) => roundIds(found).some((id) => rounds.has(id)))
-    return { registrations: [...beside, ...asked.registrations], next: null }
+    return {
+      registrations: [...beside, ...asked.registrations],
+      next: null,
+      complete: asked.complete && storeless.complete,
+    }
   }
 }
 

@@ -1,4 +1,9 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { apiTokensFile } from '@signalbox/contracts/api-tokens-file'
+import { topics } from '@signalbox/contracts/topics'
+import { openPartitionReader } from '@signalbox/kafka/partition-reader'
+import { openProducer } from '@signalbox/kafka/producer'
+import { ensureTopics } from '@signalbox/kafka/topics'
 import { openRegistrationStore } from '@signalbox/registration-store/registration-store'
 import { readJsonFile } from '@signalbox/runtime/files'
 import { createLogger } from '@signalbox/runtime/log'
@@ -6,25 +11,66 @@ import { createMetrics } from '@signalbox/runtime/metrics'
 import { openOpsServer } from '@signalbox/runtime/ops-server'
 import { stopSignal, untilStopped } from '@signalbox/runtime/stop'
 import { createApp } from './app.ts'
+import { createAppendCommands } from './append-command.ts'
 import { createFindBearer } from './bearers.ts'
 import { readConfig } from './config.ts'
+import { createHousekeeping, keepHouseDaily } from './housekeeping.ts'
+import { openInquiries } from './inquiry/inquiries.ts'
 import { listen } from './listen.ts'
 
-// Questions about registrations in; answers out of the view in Redis, which the processor writes.
+// Questions about registrations and quarantine in; answers out of the view in Redis, which the processor writes, and
+// out of the topics. What an operator orders is appended to the raw topic.
 const stop = stopSignal({ service: 'console', deadlineMs: 10_000 })
 const config = readConfig(process.env)
 const tokens = readJsonFile(config.tokensFile, 'API_TOKENS_FILE', apiTokensFile)
 const log = createLogger('console', { level: config.logLevel })
 const metrics = createMetrics('console')
+const { partitions } = config.kafka
+const now = Date.now
 
 await using store = await openRegistrationStore({ ...config.redis, log })
-await using ops = await openOpsServer({ ...config.ops, log, metrics, checks: { redis: store.ping } })
+await ensureTopics(config.kafka, [topics.raw, topics.quarantine], { log })
+await using producer = await openProducer(config.kafka, { clientId: 'signalbox-console', log })
+await using logReader = await openPartitionReader(config.kafka, { clientId: 'signalbox-console', log })
+
+const appendCommands = createAppendCommands({
+  producer,
+  topic: topics.raw.name,
+  partitions,
+  createId: randomUUIDv7,
+  now,
+})
+const keepHouse = createHousekeeping({ store, partitions, appendCommands, now, log })
+void keepHouseDaily(keepHouse, { stop, log })
+
+await using inquiries =
+  config.inquiry &&
+  (await openInquiries(
+    { ...config.inquiry, redis: config.redis, partitions },
+    { store, producer, log, metrics },
+  ))
+
+await using ops = await openOpsServer({
+  ...config.ops,
+  log,
+  metrics,
+  checks: {
+    redis: store.ping,
+    producer: () => producer.isReady(),
+    ...(inquiries && { inquiries: () => inquiries.check() }),
+  },
+})
 await using app = createApp({
   store,
-  partitions: config.partitions,
+  logReader,
+  producer,
+  appendCommands,
+  wishes: inquiries?.wishes ?? null,
+  partitions,
   findBearer: createFindBearer(tokens),
   log,
   metrics,
+  now,
 })
 await listen(app, { ...config.api, log })
 

@@ -1,5 +1,11 @@
 import type { NamedRegistration } from '@signalbox/registration-store/registration-store'
-import { type EntryView, emptyRegistration, type View } from '@signalbox/registration/registration'
+import {
+  type EntryView,
+  emptyRegistration,
+  type Registers,
+  type Round,
+  type View,
+} from '@signalbox/registration/registration'
 
 /** A registration as the processor stores it, of which a test tells what matters to it. */
 export function namedRegistration(of: {
@@ -7,10 +13,13 @@ export function namedRegistration(of: {
   merchant?: string
   store?: string | null
   round?: string
+  rounds?: readonly (Partial<Round> & Pick<Round, 'id'>)[]
+  registers?: Partial<Registers>
   version?: number
   collectiveStatus?: View['collectiveStatus']
   entries?: readonly EntryView[]
   flags?: View['flags']
+  erasedAtMs?: number
 }): NamedRegistration {
   return {
     registration: {
@@ -26,10 +35,17 @@ export function namedRegistration(of: {
           collectiveStatus: of.collectiveStatus ?? null,
           entries: of.entries ?? [],
           flags: of.flags ?? [],
+          erasedAtMs: of.erasedAtMs ?? null,
         },
         registers: {
-          rounds: of.round === undefined ? [] : [{ id: of.round, firstSeenMs: 1_700_000_000_000 }],
-          sightings: [],
+          ...emptyRegistration.registers,
+          rounds: (of.rounds ?? (of.round === undefined ? [] : [{ id: of.round }])).map((round) => ({
+            firstSeenMs: 1_700_000_000_000,
+            openedAtMs: null,
+            productCodes: [],
+            ...round,
+          })),
+          ...of.registers,
         },
       },
       rev: '12',

@@ -39,7 +39,9 @@ test('a registration has the shape of the answer of inquiryRegistrationStatus, a
       referenceMerchantId: '2188120000190000',
       referenceStoreId: '340000',
       version: 3,
-      flags: ['reversal'],
+      flags: [{ flag: 'reversal', severity: 'warn' }],
+      rounds: [],
+      erasedAt: null,
       updatedAt: '2026-05-03T09:30:00.000Z',
     },
   })
@@ -108,5 +110,52 @@ test('a collective status that was never reported is null, and the list may be e
     registrationResult: { registrationStatus: null },
     pspRegistrationResultList: [],
     signalbox: { referenceStoreId: null },
+  })
+})
+
+test('each flag comes with how serious it is', () => {
+  const sightings = {
+    roundId: null,
+    collective: [],
+    entries: [],
+    selfContradictionMs: 5,
+    unusualValueMs: 5,
+  }
+  const { signalbox } = registrationItem(
+    namedRegistration({
+      flags: ['self_contradiction', 'unusual_value'],
+      registers: { sightings: [sightings] },
+    }),
+  )
+  expect(signalbox.flags).toEqual([
+    { flag: 'self_contradiction', severity: 'warn' },
+    { flag: 'unusual_value', severity: 'info' },
+  ])
+})
+
+test('its rounds are told, and when each was opened and first heard of', () => {
+  const { signalbox } = registrationItem(
+    namedRegistration({
+      rounds: [
+        { id: 'R1', openedAtMs: Date.UTC(2026, 0, 1), firstSeenMs: Date.UTC(2026, 0, 2) },
+        { id: 'R2', openedAtMs: Date.UTC(2026, 0, 3), firstSeenMs: null },
+      ],
+    }),
+  )
+  expect(signalbox.rounds).toEqual([
+    {
+      registrationRequestId: 'R1',
+      openedAt: '2026-01-01T00:00:00.000Z',
+      firstSeenAt: '2026-01-02T00:00:00.000Z',
+    },
+    { registrationRequestId: 'R2', openedAt: '2026-01-03T00:00:00.000Z', firstSeenAt: null },
+  ])
+})
+
+test('what was erased says when, and nothing else', () => {
+  expect(registrationItem(namedRegistration({ erasedAtMs: Date.UTC(2026, 3, 1) }))).toMatchObject({
+    registrationResult: { registrationStatus: null },
+    pspRegistrationResultList: [],
+    signalbox: { erasedAt: '2026-04-01T00:00:00.000Z' },
   })
 })

@@ -13,6 +13,7 @@ export const client: Client = {
   anyKeyVersion: false,
   verifyingKeys: [{ version: '1', isActive: true, key: alipay.publicKey, signatureBytes: 256 }],
   signingKey: { version: '7', key: own.privateKey },
+  inquiryUrl: null,
 }
 
 /** Knows the client above, and one more that has a path of its own. */

@@ -22,7 +22,9 @@ describe.each(['alipayplus', 'ams'] as const)('the documented %s sample', (diale
       { body, clientId, dialect, push: false, requestTimeMs, appendTimeMs: nowMs },
     ])
     const { collectiveStatus, entries } = truth
-    expect([...verdict.final.values()]).toEqual([{ version: 1, collectiveStatus, entries }])
+    expect([...verdict.final.values()]).toEqual([
+      { version: 1, collectiveStatus, entries, flags: [], erasedAtMs: null },
+    ])
   })
 })
 

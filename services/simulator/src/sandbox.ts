@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type ParsedKey, parsePrivateKey, parsePublicKey } from '@signalbox/alipay/keys'
 import type { ApiTokensFile } from '@signalbox/contracts/api-tokens-file'
-import type { clientsFile } from '@signalbox/contracts/clients-file'
+import { clientsFile } from '@signalbox/contracts/clients-file'
 import { type EndpointsFile, endpointsFile } from '@signalbox/contracts/endpoints-file'
 import { readJsonFile, readNamedFile } from '@signalbox/runtime/files'
 import { StartProblem } from '@signalbox/runtime/start-problem'
@@ -137,6 +137,13 @@ export function registerSinks(folder: string, sinkUrl: string): void {
   writeJson(sandboxPaths(folder).endpoints, {
     endpoints: endpoints.map((endpoint) => ({ ...endpoint, url: endpointUrl(sinkUrl, endpoint.id) })),
   })
+}
+
+/** Writes into the clients file that states are to be asked for at this address. */
+export function registerInquiries(folder: string, inquiryUrl: string): void {
+  const { clients } = sandboxPaths(folder)
+  const known = readJsonFile(clients, '--folder', clientsFile)
+  writeJson(clients, { clients: known.clients.map((client) => ({ ...client, inquiryUrl })) })
 }
 
 /** Writes a file so that a reader sees the old content or the new one, never a part. */

@@ -1,5 +1,5 @@
 import type { ResultCode } from '@signalbox/alipay/result'
-import { encodeQuarantineHeaders } from '@signalbox/contracts/quarantine-record'
+import { encodeQuarantineHeaders, type IngressReason } from '@signalbox/contracts/quarantine-record'
 import { encodeRawHeaders } from '@signalbox/contracts/raw-record'
 import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
@@ -23,7 +23,7 @@ export type Kept = {
 
 type SignedBody = Exclude<CheckedBody, { kind: 'forged' }>
 /** What the quarantine says of a notification that is kept, but not for the processor. */
-type SetAside = { reason: 'not_json_object' | 'unroutable' | 'over_age' }
+type SetAside = { reason: IngressReason }
 
 /**
  * Keeps a notification whose head was admitted: SUCCESS means that the broker has confirmed its exact bytes in
