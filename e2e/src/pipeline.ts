@@ -14,6 +14,8 @@ export type Pipeline = AsyncDisposable & {
   /** Keys, files, logs and what the simulator has recorded; removed at the end. */
   folder: string
   services: Record<ServiceName, ServiceProcess>
+  /** A further process of a service, not started; stopped with the others. */
+  another(name: ServiceName, options?: { env?: Readonly<Record<string, string>> }): ServiceProcess
   sinks: ServiceProcess
   ingressUrl: string
   consoleUrl: string
@@ -21,6 +23,8 @@ export type Pipeline = AsyncDisposable & {
   /** For clients of this pipeline's Kafka. */
   kafka: KafkaConfig
   redis: { url: string; keyPrefix: string }
+  /** Runs `signalbox <verb>` to its end. */
+  signalbox(...args: readonly string[]): Promise<{ ended: string; output: string }>
   /** Runs a verb of the simulator to its end. */
   simulate(verb: string, options?: SimulatorOptions): Promise<SimulatorRun>
 }
@@ -40,20 +44,28 @@ export async function openPipeline(options: {
   env: Readonly<Record<string, string | undefined>>
   /** Options of the merchants' sinks, such as a delay before each answer. */
   sinks?: SimulatorOptions
+  /** Gives the alerts a Redis of their own, so that the view can be lost alone. */
+  separateQueueRedis?: boolean
   onProgress?: (message: string) => void
 }): Promise<Pipeline> {
   const progress = options.onProgress ?? (() => {})
   await using opened = new AsyncDisposableStack()
 
   progress('starting Kafka and Redis')
-  const infra = opened.use(await openInfra({ env: options.env, onProgress: progress }))
+  const infra = opened.use(
+    await openInfra({
+      env: options.env,
+      redisCount: options.separateQueueRedis ? 2 : 1,
+      onProgress: progress,
+    }),
+  )
   const supervisor = opened.use(await openSupervisor({ keptFolder: null, name: 'run' }))
   const { folder } = supervisor
   const sandbox = join(folder, 'sandbox')
   await mkdir(sandbox)
 
   const keyPrefix = 'sb:'
-  const redisUrl = infra.redisUrls[0]
+  const [redisUrl, queueRedisUrl] = infra.redisUrls
   if (redisUrl === undefined) throw new Error('the infrastructure has no Redis')
   const kafka: KafkaConfig = {
     brokers: infra.kafkaBrokers,
@@ -105,6 +117,7 @@ export async function openPipeline(options: {
     processor: () => common,
     alerts: () => ({
       ...common,
+      ...(queueRedisUrl === undefined ? {} : { QUEUE_REDIS_URL: queueRedisUrl }),
       ENDPOINTS_FILE: join(sandbox, 'endpoints.json'),
       ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
     }),
@@ -114,14 +127,20 @@ export async function openPipeline(options: {
       CONSOLE_PORT: String(ports.console),
     }),
   }
-  const service = (name: ServiceName, readyEvent: string) =>
+  const readyEvents: Record<ServiceName, string> = {
+    processor: 'processor.started',
+    alerts: 'alerts.started',
+    console: 'console.listening',
+    ingress: 'ingress.listening',
+  }
+  const service = (name: ServiceName, { as = name, env = {} }: { as?: string; env?: object } = {}) =>
     createServiceProcess({
       supervisor,
-      name,
+      name: as,
       folder,
       main: `services/${name}/src/main.ts`,
-      environment: environments[name],
-      readyEvent,
+      environment: () => ({ ...environments[name](), ...env }),
+      readyEvent: readyEvents[name],
     })
   const sinks = createServiceProcess({
     supervisor,
@@ -133,14 +152,16 @@ export async function openPipeline(options: {
     readyEvent: 'sinks.listening',
   })
   const services: Record<ServiceName, ServiceProcess> = {
-    processor: service('processor', 'processor.started'),
-    alerts: service('alerts', 'alerts.started'),
-    console: service('console', 'console.listening'),
-    ingress: service('ingress', 'ingress.listening'),
+    processor: service('processor'),
+    alerts: service('alerts'),
+    console: service('console'),
+    ingress: service('ingress'),
   }
+  const others: ServiceProcess[] = []
   opened.defer(async () => {
     // Asked to stop in the order of the flow, so that each can finish what it took.
     for (const name of ['ingress', 'processor', 'alerts', 'console'] as const) await services[name].stop()
+    for (const other of others) await other.stop()
     await sinks.stop()
   })
 
@@ -161,12 +182,28 @@ export async function openPipeline(options: {
     infra,
     folder: sandbox,
     services,
+    another(name, given = {}) {
+      const other = service(name, { as: `${name}-${others.length + 2}`, ...given })
+      others.push(other)
+      return other
+    },
     sinks,
     ingressUrl: `http://127.0.0.1:${ports.ingress}`,
     consoleUrl: `http://127.0.0.1:${ports.console}`,
     consoleToken: (await readFile(join(sandbox, 'console-token'), 'utf8')).trim(),
     kafka,
     redis: { url: redisUrl, keyPrefix },
+    async signalbox(...args) {
+      const run = await launchProgram({
+        supervisor,
+        name: `signalbox-${args[0]}-${++runs}`,
+        folder,
+        main: 'services/cli/src/main.ts',
+        args,
+        environment: { ...common, CLIENTS_FILE: join(sandbox, 'clients.json') },
+      })
+      return { ended: await run.exited, output: await readFile(run.logFile, 'utf8') }
+    },
     simulate,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
