@@ -10,15 +10,27 @@ import { z } from 'zod'
 const main = join(import.meta.dirname, 'main.ts')
 const figure = z.number().nullable()
 
-test('a short run of the ingress bench judges every answer and leaves its figures in all three forms', async () => {
+/** Runs a bench as a person would; its output folder and what it printed last. */
+async function runShort(
+  name: string,
+): Promise<{ last: unknown; stdout: string; json: unknown; svg: string }> {
   const out = await mkdtemp(join(tmpdir(), 'signalbox-bench-'))
   onTestFinished(() => rm(out, { recursive: true, force: true }))
-  const bench = spawn(process.execPath, [main, 'ingress', '--short', '--out', out])
+  const bench = spawn(process.execPath, [main, name, '--short', '--out', out])
   onTestFinished(() => void bench.kill('SIGKILL'))
   const [stdout, stderr] = await Promise.all([text(bench.stdout), text(bench.stderr), once(bench, 'close')])
   expect(bench.exitCode, `${stdout}\n${stderr}`).toBe(0)
-
   const last: unknown = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
+  return {
+    last,
+    stdout,
+    json: JSON.parse(await readFile(join(out, `${name}.json`), 'utf8')),
+    svg: await readFile(join(out, `${name}.svg`), 'utf8'),
+  }
+}
+
+test('a short run of the ingress bench judges every answer and leaves its figures in all three forms', async () => {
+  const { last, stdout, json, svg } = await runShort('ingress')
   // A slow machine may not hold the rates of the open loops, which leaves those figures out.
   const headline = z
     .strictObject({
@@ -40,11 +52,33 @@ test('a short run of the ingress bench judges every answer and leaves its figure
       series: z.array(z.object({ rounds: z.array(z.object({ answers: z.object({ S: z.number() }) })) })),
       overload: z.array(z.object({ factor: z.number(), answers: z.object({ S: z.number() }) })),
     })
-    .parse(JSON.parse(await readFile(join(out, 'ingress.json'), 'utf8')))
+    .parse(json)
   expect(results.headline).toEqual(headline)
   expect(results.series.length).toBeGreaterThanOrEqual(4)
   const acknowledged = [...results.series.flatMap(({ rounds }) => rounds), ...results.overload]
   for (const { answers } of acknowledged) expect(answers.S).toBeGreaterThan(0)
   expect(results.overload.map(({ factor }) => factor)).toEqual([2, 5, 10])
-  expect(await readFile(join(out, 'ingress.svg'), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s)
+  expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
+})
+
+test('a short run of the processor bench finds the books right and leaves its figures in all three forms', async () => {
+  const { last, stdout, json, svg } = await runShort('processor')
+  const headline = z
+    .strictObject({
+      ratioToObvious: z.number(),
+      cpuMicrosPerRecord: z.number(),
+      recordsPerSecond: z.number(),
+      repeatsPerSecond: z.number(),
+      repeatsToFresh: z.number(),
+      mixedPerSecond: z.number(),
+      rebuildPerSecond: z.number(),
+    })
+    .parse(last)
+  for (const figure of Object.values(headline)) expect(figure).toBeGreaterThan(0)
+  for (const title of ['fresh', 'repeated', 'mixed', 'obvious', 'rebuild']) expect(stdout).toContain(title)
+  expect(z.object({ headline: z.unknown(), problems: z.array(z.string()) }).parse(json)).toEqual({
+    headline,
+    problems: [],
+  })
+  expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
 })

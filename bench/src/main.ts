@@ -1,10 +1,11 @@
 import { runCommandLine } from '@signalbox/runtime/command-line'
 import { createIngressBench } from './ingress/ingress-bench.ts'
+import { createProcessorBench } from './processor/processor-bench.ts'
 
 // oxlint-disable-next-line node/no-process-env -- says where Kafka comes from, as for the demo and the tests
 const { env } = process
 process.exitCode = await runCommandLine(
   'npm run bench --',
-  [createIngressBench({ env })],
+  [createIngressBench({ env }), createProcessorBench({ env })],
   process.argv.slice(2),
 )

@@ -1,29 +1,17 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus } from 'node:os'
-import { join } from 'node:path'
 import { createVerb, type Verb } from '@signalbox/runtime/command-line'
 import { z } from 'zod'
+import { createProgress, type Env, tell, whole } from '../bench-run.ts'
 import { dearestVerifyCost } from './dear-key.ts'
 import { startIngress } from './measure/measured-ingress.ts'
 import { measureLoad } from './measure/measurement.ts'
 import { type OverloadResult, planOverload } from './measure/overload.ts'
 import { runOverload } from './measure/run-overload.ts'
 import { panelsOf } from './report/panels.ts'
-import { plotBars } from './report/plot.ts'
 import { closedConnections, headlineOf, problemsOf } from './report/results.ts'
 import { overloadTable, seriesTable } from './report/table.ts'
 import { loadOf, measureRounds } from './rounds.ts'
 import { variantNames } from './variants/variants.ts'
 import { openWorkbench, type Workbench } from './workbench.ts'
-
-const whole = (limits: { standard: number; min: number; max: number }, description: string) =>
-  z.coerce
-    .number()
-    .int()
-    .min(limits.min)
-    .max(limits.max)
-    .default(limits.standard)
-    .meta({ description, value: 'N' })
 
 const options = z.object({
   rounds: whole({ standard: 3, min: 1, max: 100 }, 'how often each variant is measured, in turns'),
@@ -72,7 +60,7 @@ const shortPauses = { warmUpMs: 500, quietMs: 1_000 }
 const overloadConnections = 1_024
 
 /** `npm run bench -- ingress` */
-export function createIngressBench({ env }: { env: Readonly<Record<string, string | undefined>> }): Verb {
+export function createIngressBench({ env }: { env: Env }): Verb {
   return createVerb({
     name: 'ingress',
     about: 'Measures the ingress beside bare servers and beside the obvious implementation, all in one run.',
@@ -90,7 +78,7 @@ open loops count from when a notification fell due. Overload: 2, 5 and 10 times 
 each followed by quiet load of a fifth of that; it is quiet again when the p99 of half a second is at most twice that
 before. The last line of the output is one JSON object. SIGNALBOX_INFRA says where Kafka comes from, as for the demo.`
 
-async function run(given: Options, env: Readonly<Record<string, string | undefined>>): Promise<number> {
+async function run(given: Options, env: Env): Promise<number> {
   const progress = createProgress()
   const { warmUpMs, quietMs } = given.short ? shortPauses : usualPauses
   await using bench = await openWorkbench({ ...given, env, progress })
@@ -116,26 +104,19 @@ async function run(given: Options, env: Readonly<Record<string, string | undefin
   const headline = headlineOf(series)
   const problems = problemsOf({ series, overload }, { refusalsAreFine: given.short })
 
-  await mkdir(given.out, { recursive: true })
-  const results = {
-    machine: describeMachine(),
-    options: given,
-    headline,
-    series,
-    capacityPerSecond,
-    overload,
-    problems,
-  }
-  await writeFile(join(given.out, 'ingress.json'), `${JSON.stringify(results, null, 2)}\n`)
-  await writeFile(join(given.out, 'ingress.svg'), plotBars(panelsOf({ series, overload })))
-
-  say(seriesTable(series))
-  if (capacityPerSecond !== null) say(overloadTable(capacityPerSecond, overload))
-  if (problems.length > 0)
-    say(`These figures do not count:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
-  say(`Written: ${join(given.out, 'ingress.json')}, ${join(given.out, 'ingress.svg')}`)
-  process.stdout.write(`${JSON.stringify(headline)}\n`)
-  return problems.length === 0 ? 0 : 1
+  return tell(
+    {
+      tables: [
+        seriesTable(series),
+        ...(capacityPerSecond === null ? [] : [overloadTable(capacityPerSecond, overload)]),
+      ],
+      panels: panelsOf({ series, overload }),
+      headline,
+      results: { options: given, series, capacityPerSecond, overload },
+      problems,
+    },
+    { name: 'ingress', out: given.out },
+  )
 }
 
 /** One process takes it all, so that what an overload leaves behind is seen in the next. */
@@ -161,25 +142,4 @@ async function measureOverload(
   progress(`overload: 2, 5 and 10 times ${capacityPerSecond.toFixed(0)}/s`)
   const overload = await runOverload(ingress, { plan, connections: overloadConnections, load })
   return { capacityPerSecond, overload }
-}
-
-function describeMachine() {
-  return {
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
-  }
-}
-
-function createProgress(): (message: string) => void {
-  const begun = performance.now()
-  return (message) => {
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1).padStart(6)
-    process.stderr.write(`[${seconds} s] ${message}\n`)
-  }
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n\n`)
 }

@@ -3,32 +3,8 @@ import { join } from 'node:path'
 import { clientsFile } from '@signalbox/contracts/clients-file'
 import { type PreparedRequests, prepareRequests } from '@signalbox/testkit/prepared-requests'
 import { createSigner, createTestClient, type TestClient } from '@signalbox/testkit/signed-notification'
+import { notificationBody } from '../notification-body.ts'
 import { createDearKeyPair } from './dear-key.ts'
-
-/** What a notification with one entry comes to; the prototypes were measured with it too. */
-const bodyBytes = 468
-
-/** The n-th notification: a registration of its own, so that the records spread over all partitions. */
-function notificationBody(n: number): Buffer {
-  const id = String(n).padStart(12, '0')
-  const body = (rejectionReason: string) =>
-    Buffer.from(
-      JSON.stringify({
-        registrationRequestId: `2020091811058602000${id}`,
-        referenceMerchantId: `2188${id}`,
-        referenceStoreId: `34${id}`,
-        registrationResult: { registrationStatus: 'COMPLETED' },
-        pspRegistrationResultList: [
-          {
-            productCodes: ['IN_STORE_PAYMENT', 'CASHIER_PAYMENT'],
-            pspName: 'ALIPAY_CN',
-            registrationResult: { registrationStatus: 'REJECTED', rejectionReason },
-          },
-        ],
-      }),
-    )
-  return body('.'.repeat(bodyBytes - body('').length))
-}
 
 /** A client of the ingress, with its files in the folder. `verifyCost` times as dear to verify as usual. */
 export async function createBenchClient(
@@ -64,7 +40,7 @@ export function prepareNotifications(
     count,
     signer: client.signer,
     uri: client.uri,
-    body: notificationBody,
+    body: (n) => notificationBody(n),
     onProgress,
   })
 }

@@ -7,6 +7,7 @@ import { ensureTopics } from '@signalbox/kafka/topics'
 import { createLogger } from '@signalbox/runtime/log'
 import type { PreparedRequests } from '@signalbox/testkit/prepared-requests'
 import type { TestClient } from '@signalbox/testkit/signed-notification'
+import { pidsOf } from '../measure/process-usage.ts'
 import type { Surroundings } from './measure/measured-ingress.ts'
 import { createBenchClient, prepareNotifications } from './notifications.ts'
 
@@ -66,9 +67,7 @@ export async function openWorkbench(options: {
     client,
     answerKey: client.ownPublicKey.export({ type: 'spki', format: 'pem' }).toString(),
     requests,
-    brokerPids: (infra.faults?.kafka ?? []).flatMap((node) =>
-      'pid' in node && typeof node.pid === 'number' ? [node.pid] : [],
-    ),
+    brokerPids: pidsOf(infra.faults?.kafka ?? []),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }

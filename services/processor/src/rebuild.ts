@@ -110,6 +110,8 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
           // One batch is written while the next one is read and unpacked; more at a time could change places.
           if (!(await writing)) return { kind: 'fenced' }
           writing = store.restore({ ...of, ...restored }).then(({ kind }) => kind === 'saved')
+          // Whoever awaits it hears of its failure; until then nobody does, and that must not end the process.
+          writing.catch(() => undefined)
         }
         const read = Number((records.at(-1)?.offset ?? start) - start) + 1
         report.rebuilding({ partition, registrations, read, total: Number(end - start) })

@@ -9,7 +9,7 @@ import {
   startLoad,
 } from '@signalbox/testkit/load'
 import type { MeasuredIngress } from './measured-ingress.ts'
-import { readUsageOf } from './process-usage.ts'
+import { readUsageOf } from '../../measure/process-usage.ts'
 
 /** What one load showed. Latencies count from when a request fell due: in an open loop, waiting is in them. */
 export type Measurement = {

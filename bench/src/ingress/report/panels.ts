@@ -1,6 +1,6 @@
+import type { Bar, Panel } from '../../report/plot.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { OverloadResult } from '../measure/overload.ts'
-import type { Bar, Panel } from './plot.ts'
 import { closedConnections, figureOf, type Series } from './results.ts'
 import { loadTitle, titleOf } from './table.ts'
 

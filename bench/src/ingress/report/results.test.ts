@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
+import { spreadOf } from '../../report/statistics.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { VariantName } from '../variants/variants.ts'
 import { headlineOf, problemsOf, type Series } from './results.ts'
-import { spreadOf } from './statistics.ts'
 
 const clean = {
   unanswered: 0,

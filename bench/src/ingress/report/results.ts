@@ -1,7 +1,7 @@
+import { type Spread, spreadOf } from '../../report/statistics.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { OverloadResult } from '../measure/overload.ts'
 import { type VariantName, variants } from '../variants/variants.ts'
-import { type Spread, spreadOf } from './statistics.ts'
 
 export type LoadShape =
   | { kind: 'closed'; connections: number }

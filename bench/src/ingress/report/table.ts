@@ -1,8 +1,8 @@
+import { cell, textTable } from '../../report/text-table.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { OverloadResult } from '../measure/overload.ts'
 import { variants } from '../variants/variants.ts'
 import { figureOf, type Series } from './results.ts'
-import type { Spread } from './statistics.ts'
 
 type Column = { title: string; figure: (measurement: Measurement) => number | null; digits: number }
 
@@ -34,7 +34,7 @@ export function seriesTable(all: readonly Series[]): string {
       ),
     ),
   ])
-  return table(['variant', 'load', ...columns.map(({ title }) => title)], rows)
+  return textTable(['variant', 'load', ...columns.map(({ title }) => title)], rows, { titles: 2 })
 }
 
 /** One line per step. */
@@ -56,7 +56,7 @@ export function overloadTable(capacityPerSecond: number, results: readonly Overl
   return [
     `Overload: ${capacityPerSecond.toFixed(0)}/s is what a closed loop just before reached, all three times the same process.`,
     'Generator, Kafka and ingress share the machine: "sent" is what of the plan the generator managed.',
-    table(overloadHead, rows),
+    textTable(overloadHead, rows, { titles: 2 }),
   ].join('\n')
 }
 
@@ -87,24 +87,4 @@ export function titleOf({ variant, replicas }: Pick<Series, 'variant' | 'replica
 
 export function loadTitle(load: Series['load']): string {
   return load.kind === 'closed' ? `${load.connections} connections` : `${load.perSecond}/s`
-}
-
-function cell({ median, min, max }: Spread, digits: number): string {
-  if (Number.isNaN(median)) return '–'
-  const text = (value: number) => value.toFixed(digits)
-  return min === max ? text(median) : `${text(median)} (${text(min)}–${text(max)})`
-}
-
-/** Columns of equal width: the first two to the left, figures to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((text, column) =>
-        column < 2 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd()
-  return [line(head), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n')
 }

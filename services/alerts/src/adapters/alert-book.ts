@@ -13,8 +13,9 @@ export type AlertBook = ReturnType<typeof createAlertBook>
 /** Bodies of one change, and the alerts that are made of them. */
 export type Obligations = {
   partition: number
-  /** The watermark that must still stand, null for none. */
+  /** The watermark that must still stand, null for none, and the one that stands then. */
   watermark: string | null
+  next: string
   nowMs: number
   bodies: readonly { registrationKey: string; version: number; body: string }[]
   alerts: readonly Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'>[]
@@ -56,10 +57,17 @@ export function createAlertBook({
     },
 
     /**
-     * Writes down bodies and obligations, all or none of them; null when another watermark stands. An alert
-     * that is owed already keeps its time.
+     * Writes down bodies, obligations and watermark, all or none of them, so that Redis can lose its end only as a
+     * whole; null when another watermark stands. An alert that is owed already keeps its time.
      */
-    async owe({ partition, watermark, nowMs, bodies, alerts }: Obligations): Promise<OwedAlert[] | null> {
+    async owe({
+      partition,
+      watermark,
+      next,
+      nowMs,
+      bodies,
+      alerts,
+    }: Obligations): Promise<OwedAlert[] | null> {
       const fresh = alerts.map((alert) => owedAlert({ ...alert, partition, owedSinceMs: nowMs }))
       const answer = await redis.eval(
         oweScript,
@@ -68,6 +76,7 @@ export function createAlertBook({
         keys.owed(partition),
         ...bodies.map((body) => keys.body(partition, body)),
         watermark ?? '',
+        next,
         String(nowMs),
         String(bodySeconds),
         ...bodies.map(({ body }) => body),
@@ -77,12 +86,6 @@ export function createAlertBook({
       return since === null
         ? null
         : fresh.map((alert, index) => ({ ...alert, owedSinceMs: since[index] ?? alert.owedSinceMs }))
-    },
-
-    /** Moves the watermark on; false when another one stands. */
-    async advance(move: { partition: number; from: string | null; to: string }): Promise<boolean> {
-      const key = keys.watermark(move.partition)
-      return (await redis.eval(advanceScript, 1, key, move.from ?? '', move.to)) === 1
     },
 
     /** What a delivery has to know before it sends. */
@@ -131,22 +134,17 @@ export function createAlertBook({
 }
 
 /**
- * KEYS: watermark, owed, then a key per body. ARGV: watermark expected ('' for none), now in milliseconds, life
- * of a body in seconds, the bodies, the obligations. Gives since when each is owed, or false.
+ * KEYS: watermark, owed, then a key per body. ARGV: watermark expected ('' for none) and the next, now in milliseconds,
+ * life of a body in seconds, the bodies, the obligations. Gives since when each is owed, or false.
  */
 const oweScript = `
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return false end
 local bodies = #KEYS - 2
-for i = 1, bodies do redis.call('SET', KEYS[2 + i], ARGV[3 + i], 'EX', ARGV[3]) end
+for i = 1, bodies do redis.call('SET', KEYS[2 + i], ARGV[4 + i], 'EX', ARGV[4]) end
 local since = {}
-for i = 4 + bodies, #ARGV do
-  redis.call('ZADD', KEYS[2], 'NX', ARGV[2], ARGV[i])
+for i = 5 + bodies, #ARGV do
+  redis.call('ZADD', KEYS[2], 'NX', ARGV[3], ARGV[i])
   since[#since + 1] = redis.call('ZSCORE', KEYS[2], ARGV[i])
 end
-return since`
-
-/** KEYS: watermark. ARGV: the one expected ('' for none) and the next. */
-const advanceScript = `
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
-return 1`
+return since`

@@ -10,7 +10,7 @@ test.each([
   ['at the start of the log without a watermark', null, 10n, 0n],
   ['behind what retention has taken', watermarkAt({ ...log, next: 7n }), 10n, 3n],
 ])('a partition goes on %s', (_, watermark, offset, skipped) => {
-  expect(fanOutStart(watermark, { position, log })).toEqual({ kind: 'from', offset, skipped })
+  expect(fanOutStart(watermark, { position, log, doubted: null })).toEqual({ kind: 'from', offset, skipped })
 })
 
 test.each([
@@ -19,8 +19,16 @@ test.each([
   ['no log that we know of', 'garbage', 'another log'],
   ['more than the log holds', watermarkAt({ ...log, next: 51n }), 'made anew'],
 ])('a watermark about %s stops the partition, and says why', (_, watermark, problem) => {
-  expect(fanOutStart(watermark, { position, log })).toEqual({
+  expect(fanOutStart(watermark, { position, log, doubted: watermark })).toEqual({
     kind: 'stop',
     problem: expect.stringContaining(problem) as unknown,
   })
+})
+
+test('a watermark beyond the end that was read before it is doubted once, not stopped at', () => {
+  const watermark = watermarkAt({ ...log, next: 51n })
+  const start = (doubted: string | null) => fanOutStart(watermark, { position, log, doubted }).kind
+  expect(start(null)).toBe('doubt')
+  expect(start(watermarkAt({ ...log, next: 52n }))).toBe('doubt')
+  expect(start(watermark)).toBe('stop')
 })

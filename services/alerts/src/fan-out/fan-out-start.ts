@@ -5,7 +5,10 @@ export type ReadLog = { clusterId: string; topic: string }
 
 export type FanOutStart =
   /** `skipped` records were taken by retention before the fan-out had seen them. */
-  { kind: 'from'; offset: bigint; skipped: bigint } | { kind: 'stop'; problem: string }
+  | { kind: 'from'; offset: bigint; skipped: bigint }
+  | { kind: 'stop'; problem: string }
+  /** The position may be older than the watermark, so it has to be read again. */
+  | { kind: 'doubt'; problem: string }
 
 /** The watermark of a partition: which log it is about and the offset that comes next. */
 export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint }): string {
@@ -15,10 +18,12 @@ export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint
 /**
  * Where a partition goes on: at its own watermark, never at the group's offset, which may be ahead of what Redis
  * still holds. Without a watermark everything in the log is owed.
+ *
+ * @param doubted the watermark with which the last attempt ended in doubt
  */
 export function fanOutStart(
   watermark: string | null,
-  { position, log }: { position: PartitionPosition; log: ReadLog },
+  { position, log, doubted }: { position: PartitionPosition; log: ReadLog; doubted: string | null },
 ): FanOutStart {
   const { partition, logStart, logEnd } = position
   if (watermark === null) return { kind: 'from', offset: logStart, skipped: 0n }
@@ -32,12 +37,11 @@ export function fanOutStart(
     }
   }
   if (next > logEnd) {
-    return {
-      kind: 'stop',
-      problem:
-        `its fan-out has come to offset ${next}, but partition ${partition} ends at ${logEnd}: the topic was made ` +
-        'anew or has lost its end. Start with another REDIS_KEY_PREFIX to alert what the log holds now.',
-    }
+    const problem =
+      `its fan-out has come to offset ${next}, but partition ${partition} ends at ${logEnd}: the topic was made ` +
+      'anew or has lost its end. Start with another REDIS_KEY_PREFIX to alert what the log holds now.'
+    // The end was read first: another process may have gone on meanwhile.
+    return { kind: watermark === doubted ? 'stop' : 'doubt', problem }
   }
   // What retention has taken was too old to be sent.
   if (next < logStart) return { kind: 'from', offset: logStart, skipped: logStart - next }

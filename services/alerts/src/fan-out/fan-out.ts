@@ -14,7 +14,7 @@ import { type OwedAlert, owedAlert } from '../owed-alert.ts'
 import { readChange } from './read-change.ts'
 
 export type FanOutPorts = {
-  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe' | 'advance'>
+  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe'>
   queue: Pick<AlertQueue, 'add'>
   endpoints: {
     of(merchant: Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>): readonly { id: string }[]
@@ -37,20 +37,30 @@ type TellingChange = {
 }
 
 /**
- * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligation, job,
- * watermark, the group's offset. Cut anywhere, the same alerts come again under the same ids.
+ * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligations and watermark
+ * together, jobs, the group's offset. Cut anywhere, the same alerts come again under the same ids, or are owed and get
+ * their jobs from the sweep.
  */
 export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   const { book, queue } = ports
   /** What each partition's watermark was left at, null for none. */
   const watermarks = new Map<number, string | null>()
+  /** Watermarks that lay beyond the end of the log as it was known when a partition was to be attached. */
+  const doubted = new Map<number, string | null>()
 
+  /** Decides where a partition goes on. @throws when Redis does not answer, or the position has to be read again */
   async function attach(position: PartitionPosition): Promise<Attached> {
-    const watermark = await book.watermark(position.partition)
-    watermarks.set(position.partition, watermark)
-    const start = fanOutStart(watermark, { position, log })
+    const { partition } = position
+    const watermark = await book.watermark(partition)
+    const start = fanOutStart(watermark, { position, log, doubted: doubted.get(partition) ?? null })
+    if (start.kind === 'doubt') {
+      doubted.set(partition, watermark)
+      throw new Error(start.problem)
+    }
+    doubted.delete(partition)
+    watermarks.set(partition, watermark)
     if (start.kind === 'from' && start.skipped > 0n) {
-      ports.report.skipped({ partition: position.partition, records: Number(start.skipped) })
+      ports.report.skipped({ partition, records: Number(start.skipped) })
     }
     return start
   }
@@ -61,12 +71,11 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
     if (watermark === undefined || last === undefined)
       return { kind: 'reattach', why: 'no watermark is known' }
 
-    const owed = await owe({ partition, watermark, records })
-    if (owed === null) return fenced
-    await queue.add(owed)
     const next = watermarkAt({ ...log, next: last.offset + 1n })
-    if (!(await book.advance({ partition, from: watermark, to: next }))) return fenced
+    const owed = await owe({ partition, watermark, next, records })
+    if (owed === null) return fenced
     watermarks.set(partition, next)
+    await queue.add(owed)
     return { kind: 'done' }
   }
 
@@ -74,10 +83,12 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   async function owe({
     partition,
     watermark,
+    next,
     records,
   }: {
     partition: number
     watermark: string | null
+    next: string
     records: readonly ConsumedRecord[]
   }): Promise<readonly OwedAlert[] | null> {
     const changes = records.flatMap(tellingChange)
@@ -91,8 +102,7 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
     )
     const settled = await book.settledAmong([...alerts.keys()])
     const open = [...alerts].filter(([id]) => !settled.has(id)).map(([, alert]) => alert)
-    if (open.length === 0) return []
-    return book.owe({ partition, watermark, nowMs: Date.now(), bodies: changes, alerts: open })
+    return book.owe({ partition, watermark, next, nowMs: Date.now(), bodies: changes, alerts: open })
   }
 
   /** What a record has to tell, if anybody is to be told. */

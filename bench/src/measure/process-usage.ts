@@ -25,7 +25,15 @@ export async function readUsage(pid: number): Promise<Usage> {
 
 /** The usage of several processes together. */
 export async function readUsageOf(pids: readonly number[]): Promise<Usage> {
-  const usages = await Promise.all(pids.map(readUsage))
+  return sumOfUsage(await Promise.all(pids.map(readUsage)))
+}
+
+/** The processes behind servers of this run; none when they run elsewhere. */
+export function pidsOf(servers: readonly object[]): number[] {
+  return servers.flatMap((server) => ('pid' in server && typeof server.pid === 'number' ? [server.pid] : []))
+}
+
+export function sumOfUsage(usages: readonly Usage[]): Usage {
   return {
     cpuMs: usages.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
     rssMiB: usages.reduce((sum, { rssMiB }) => sum + rssMiB, 0),

@@ -1,0 +1,288 @@
+import { createFanOut } from '@signalbox/alerts/fan-out'
+import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
+import { encodeRawHeaders } from '@signalbox/contracts/raw-record'
+import { topics } from '@signalbox/contracts/topics'
+import { partitionOf } from '@signalbox/kafka/partition'
+import { createPartitionWorker } from '@signalbox/processor/partition-worker'
+import type { Plan, PlannedRecord } from './plan.ts'
+import { createMemoryAlerts, createQueueRedis } from './ports/memory-alerts.ts'
+import { createMemoryBroker } from './ports/memory-broker.ts'
+import { createMemoryGroup, type MemoryConsumer, openMemoryConsumer } from './ports/memory-consumer.ts'
+import { createMemoryProducer } from './ports/memory-producer.ts'
+import { createMemoryReader } from './ports/memory-reader.ts'
+import { createMemoryStore, createStateRedis } from './ports/memory-store.ts'
+import { createRandom } from './random.ts'
+import { type Ask, type Call, createScheduler, type Process, type Step } from './scheduler.ts'
+import { createVirtualClock } from './virtual-clock.ts'
+
+const startMs = Date.UTC(2024, 0, 1)
+const clusterId = 'cluster'
+const sessionMs = 10_000
+
+/** Who hears of a merchant. */
+export function endpointsOf({
+  referenceMerchantId,
+}: {
+  referenceMerchantId: string
+}): readonly { id: string }[] {
+  if (referenceMerchantId === 'M') return [{ id: 'e1' }, { id: 'e2' }]
+  return referenceMerchantId === 'N' ? [{ id: 'e1' }] : []
+}
+
+/** A place where a process runs; a supervisor starts it again when it ends. */
+type Host = { name: string; lives: number; start: (ask: Ask, process: Process) => MemoryConsumer }
+
+type Life = { host: Host; process: Process; consumer: MemoryConsumer }
+
+/** The whole of Signalbox behind the ingress, in memory: production code between ports of ours. */
+export function createWorld(plan: Plan, tell: ((line: string) => void) | undefined) {
+  const { partitions } = plan
+  const random = createRandom(~plan.seed)
+  const clock = createVirtualClock(startMs)
+  const scheduler = createScheduler({ random, clock })
+  const broker = createMemoryBroker({
+    nowMs: clock.nowMs,
+    partitions,
+    topics: Object.values(topics).map(({ name }) => name),
+  })
+  const stateRedis = createStateRedis()
+  const queueRedis = createQueueRedis()
+  const everQueued = new Set<string>()
+  const groups = {
+    processors: createMemoryGroup({ topic: topics.raw.name, partitions }),
+    fanOuts: createMemoryGroup({ topic: topics.changes.name, partitions }),
+  }
+  /** What became visible of the faults, and what the system did about them. */
+  const counts = new Map<string, number>()
+  const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
+  /** Partitions whose view was made anew from a state topic that held something. */
+  const remade = new Set<number>()
+  const lives = new Map<string, Life>()
+  let problem: string | null = null
+  const outages: { concerns: (call: Call) => boolean; endsMs: number }[] = []
+  let markers = 0
+
+  function note(line: string): void {
+    tell?.(`${new Date(clock.nowMs()).toISOString()} ${line}`)
+  }
+
+  function fail(why: string): void {
+    note(`broken: ${why}`)
+    problem ??= why
+  }
+
+  function startProcessor(ask: Ask, process: Process): MemoryConsumer {
+    const worker = createPartitionWorker(
+      {
+        store: createMemoryStore({ redis: stateRedis, ask, mostPerLoad: plan.mostPerLoad }),
+        producer: createMemoryProducer({ broker, ask }),
+        reader: createMemoryReader({ broker, ask, recordsPerFetch: plan.chunkSize }),
+        report: {
+          attached: ({ decision }) => count(decision.kind === 'stop' ? 'stopped' : decision.because),
+          rebuilding: () => undefined,
+          rebuilt({ partition, watermark: { stateOffset } }) {
+            count('rebuilt')
+            if (stateOffset !== 0n) remade.add(partition)
+          },
+          settled: () => undefined,
+          redelivered: () => undefined,
+          audited: ({ published }) => published > 0 && count('repaired by the auditor'),
+        },
+        newMarker: () => `marker-${(markers += 1)}`,
+        nowMs: clock.nowMs,
+      },
+      { clusterId, topics, outputBytes: plan.outputBytes },
+    )
+    const consumer = openMemoryConsumer({
+      broker,
+      group: groups.processors,
+      ask,
+      after: whileAlive(process),
+      attach: worker.attach,
+      process: (chunk) => unlessBroken(worker.process(chunk)),
+      tick: {
+        everyMs: 5_000,
+        watches: topics.state.name,
+        async run(partition) {
+          const audited = await unlessBroken(worker.audit(partition))
+          if (audited.kind === 'reattach') consumer.reattach()
+        },
+      },
+      chunkSize: () => 1 + random.below(plan.chunkSize),
+      stopped: (why) => fail(`a processor stops: ${why}`),
+    })
+    return consumer
+  }
+
+  /** Kafka or Redis being away passes; anything else would end the process for good. */
+  async function unlessBroken<T extends { kind: string }>(working: Promise<T>): Promise<T> {
+    try {
+      const outcome = await working
+      if (outcome.kind === 'reattach') count('processor fenced')
+      return outcome
+    } catch (error) {
+      if (!(error instanceof Error && error.name === 'Error')) fail(`a processor breaks: ${String(error)}`)
+      throw error
+    }
+  }
+
+  function startFanOut(ask: Ask, process: Process): MemoryConsumer {
+    const fanOut = createFanOut(
+      {
+        ...createMemoryAlerts({ redis: queueRedis, ask, queued: (id) => void everQueued.add(id) }),
+        endpoints: { of: endpointsOf },
+        report: {
+          looked: () => undefined,
+          unreadable: ({ problem: why }) => fail(`a change cannot be read: ${why}`),
+          skipped: ({ records }) => fail(`the fan-out skips ${records} changes`),
+        },
+      },
+      { clusterId, topic: topics.changes.name },
+    )
+    return openMemoryConsumer({
+      broker,
+      group: groups.fanOuts,
+      ask,
+      after: whileAlive(process),
+      attach: fanOut.attach,
+      async process(chunk) {
+        const outcome = await fanOut.process(chunk)
+        if (outcome.kind === 'reattach') count('fan-out fenced')
+        return outcome
+      },
+      chunkSize: () => 1 + random.below(plan.chunkSize),
+      stopped: (why) => fail(`a fan-out stops: ${why}`),
+    })
+  }
+
+  /** What a process set itself to do later ends with it. */
+  function whileAlive(process: Process) {
+    return (ms: number, action: () => void) =>
+      clock.after(ms, () => {
+        if (process.state !== 'dead') action()
+      })
+  }
+
+  function startLife(host: Host): void {
+    host.lives += 1
+    const process: Process = { name: `${host.name}#${host.lives}`, state: 'running', skewMs: 0 }
+    note(`${process.name} starts`)
+    lives.set(host.name, { host, process, consumer: host.start(scheduler.askOf(process), process) })
+  }
+
+  function lifeOf(process: Process): Life | undefined {
+    return [...lives.values()].find((life) => life.process === process)
+  }
+
+  const hosts: Host[] = [
+    ...Array.from({ length: plan.processors }, (_, index) => ({
+      name: `processor-${index}`,
+      lives: 0,
+      start: startProcessor,
+    })),
+    ...Array.from({ length: plan.fanOuts }, (_, index) => ({
+      name: `fan-out-${index}`,
+      lives: 0,
+      start: startFanOut,
+    })),
+  ]
+  for (const host of hosts) startLife(host)
+
+  let appended = 0
+  /** What an ingress does: the bytes, with what it knows of them. */
+  function receive({ clientId, merchant, body, signedBeforeMs }: Omit<PlannedRecord, 'afterMs'>): void {
+    const requestTimeMs = clock.nowMs() - signedBeforeMs
+    const key =
+      merchant === null
+        ? unattributedKey({ clientId, registrationRequestId: 'R1' })
+        : merchantKey({ clientId, referenceMerchantId: merchant })
+    appended += 1
+    const headers = encodeRawHeaders({
+      kind: 'notification',
+      notificationId: `notification-${appended}`,
+      requestUri: '/notify',
+      clientId,
+      requestTime: new Date(requestTimeMs).toISOString(),
+      requestTimeMs,
+      signature: 'signature',
+      keyVersion: '1',
+      dialect: 'alipayplus',
+      push: false,
+      traceparent: null,
+    })
+    broker.append([
+      {
+        topic: topics.raw.name,
+        partition: partitionOf(key, partitions),
+        key,
+        value: Buffer.from(body),
+        headers,
+      },
+    ])
+  }
+
+  return {
+    plan,
+    clock,
+    random,
+    scheduler,
+    broker,
+    stateRedis,
+    queueRedis,
+    /** The ids of all jobs that there ever were. */
+    everQueued,
+    remade,
+    groups,
+    counts,
+    count,
+    note,
+    isTraced: tell !== undefined,
+    receive,
+    outages,
+    problem: () => problem,
+    fail,
+    lives: () => [...lives.values()],
+    nowOfCurrentMs: () => clock.nowMs() + (scheduler.current()?.skewMs ?? 0),
+
+    /** The process ends here and now; what it has asked for may still happen, or not. */
+    crash(process: Process, { restartMs }: { restartMs: number }): void {
+      const life = lifeOf(process)
+      process.state = 'dead'
+      for (const step of scheduler.takeOf(process)) {
+        if (step.half === 'request' && random.chance(0.5)) step.go()
+      }
+      scheduler.takeOf(process)
+      clock.after(sessionMs, () => life?.consumer.expire())
+      clock.after(restartMs, () => life && startLife(life.host))
+    },
+
+    /** The process stands still, and goes on later as if nothing had been. */
+    stall(process: Process, { forMs }: { forMs: number }): void {
+      const life = lifeOf(process)
+      process.state = 'stalled'
+      clock.after(sessionMs, () => {
+        if (process.state === 'stalled') life?.consumer.expire()
+      })
+      clock.after(forMs, () => {
+        if (process.state !== 'stalled') return
+        process.state = 'running'
+        note(`${process.name} wakes`)
+        life?.consumer.heartbeat()
+      })
+    },
+
+    /** Redis is back as another run than before, which its clients notice. */
+    announceNewRun(of: 'processor' | 'fan-out'): void {
+      for (const { host, process, consumer } of lives.values()) {
+        if (!host.name.startsWith(of)) continue
+        void scheduler
+          .askOf(process)({ system: 'kafka', what: 'notice the new run', sure: true }, () => undefined)
+          .then(() => consumer.reattach())
+      }
+    },
+  }
+}
+
+export type World = ReturnType<typeof createWorld>
+
+export type { Step }
