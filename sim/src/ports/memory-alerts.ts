@@ -34,7 +34,7 @@ export function createMemoryAlerts(options: {
   queued?: (alertId: string) => void
 }) {
   const { redis, ask, queued } = options
-  const book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe'> = {
+  const book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe' | 'advance'> = {
     watermark: (partition) =>
       ask(
         { system: 'queue redis', what: 'read the fan-out watermark' },
@@ -47,7 +47,7 @@ export function createMemoryAlerts(options: {
         () => new Set(ids.filter((id) => redis.now().settled.has(id))),
       ),
 
-    owe: ({ partition, watermark, next, nowMs, bodies, alerts }) =>
+    owe: ({ partition, watermark, owing, nowMs, bodies, alerts }) =>
       ask({ system: 'queue redis', what: 'owe', writes: true }, () => {
         const state = redis.now()
         if ((state.watermarks.get(partition) ?? null) !== watermark) return null
@@ -65,9 +65,17 @@ export function createMemoryAlerts(options: {
           ...state,
           owed,
           bodies: kept,
-          watermarks: new Map(state.watermarks).set(partition, next),
+          watermarks: new Map(state.watermarks).set(partition, owing),
         })
         return fresh
+      }),
+
+    advance: ({ partition, from, to }) =>
+      ask({ system: 'queue redis', what: 'advance the fan-out watermark', writes: true }, () => {
+        const state = redis.now()
+        if ((state.watermarks.get(partition) ?? null) !== from) return false
+        redis.set({ ...state, watermarks: new Map(state.watermarks).set(partition, to) })
+        return true
       }),
   }
 

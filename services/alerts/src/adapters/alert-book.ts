@@ -15,7 +15,7 @@ export type Obligations = {
   partition: number
   /** The watermark that must still stand, null for none, and the one that stands then. */
   watermark: string | null
-  next: string
+  owing: string
   nowMs: number
   bodies: readonly { registrationKey: string; version: number; body: string }[]
   alerts: readonly Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'>[]
@@ -57,13 +57,13 @@ export function createAlertBook({
     },
 
     /**
-     * Writes down bodies, obligations and watermark, all or none of them, so that Redis can lose its end only as a
+     * Writes down bodies, obligations and the watermark, all or none of them, so that Redis can lose its end only as a
      * whole; null when another watermark stands. An alert that is owed already keeps its time.
      */
     async owe({
       partition,
       watermark,
-      next,
+      owing,
       nowMs,
       bodies,
       alerts,
@@ -76,7 +76,7 @@ export function createAlertBook({
         keys.owed(partition),
         ...bodies.map((body) => keys.body(partition, body)),
         watermark ?? '',
-        next,
+        owing,
         String(nowMs),
         String(bodySeconds),
         ...bodies.map(({ body }) => body),
@@ -86,6 +86,12 @@ export function createAlertBook({
       return since === null
         ? null
         : fresh.map((alert, index) => ({ ...alert, owedSinceMs: since[index] ?? alert.owedSinceMs }))
+    },
+
+    /** Moves the watermark on; false when another one stands. */
+    async advance(move: { partition: number; from: string | null; to: string }): Promise<boolean> {
+      const key = keys.watermark(move.partition)
+      return (await redis.eval(advanceScript, 1, key, move.from ?? '', move.to)) === 1
     },
 
     /** What a delivery has to know before it sends. */
@@ -148,3 +154,9 @@ for i = 5 + bodies, #ARGV do
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return since`
+
+/** KEYS: watermark. ARGV: the one expected ('' for none) and the next. */
+const advanceScript = `
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1`

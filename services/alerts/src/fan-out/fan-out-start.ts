@@ -15,6 +15,11 @@ export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint
   return `${clusterId} ${topic} ${next}`
 }
 
+/** The same while the alerts of the records before `until` are owed and their jobs are not all there. */
+export function watermarkOwing({ until, ...at }: ReadLog & { next: bigint; until: bigint }): string {
+  return `${watermarkAt(at)} owing ${until}`
+}
+
 /**
  * Where a partition goes on: at its own watermark, never at the group's offset, which may be ahead of what Redis
  * still holds. Without a watermark everything in the log is owed.

@@ -9,12 +9,12 @@ import type {
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { AlertQueue } from '../adapters/alert-queue.ts'
 import { alertBodyOf } from './alert-body.ts'
-import { fanOutStart, type ReadLog, watermarkAt } from './fan-out-start.ts'
-import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { fanOutStart, type ReadLog, watermarkAt, watermarkOwing } from './fan-out-start.ts'
+import { owedAlert } from '../owed-alert.ts'
 import { readChange } from './read-change.ts'
 
 export type FanOutPorts = {
-  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe'>
+  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe' | 'advance'>
   queue: Pick<AlertQueue, 'add'>
   endpoints: {
     of(merchant: Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>): readonly { id: string }[]
@@ -37,9 +37,9 @@ type TellingChange = {
 }
 
 /**
- * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligations and watermark
- * together, jobs, the group's offset. Cut anywhere, the same alerts come again under the same ids, or are owed and get
- * their jobs from the sweep.
+ * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligations, jobs, watermark,
+ * the group's offset. Cut anywhere, the same alerts come again under the same ids. With the obligations the watermark
+ * says that jobs are on their way, so a Redis that forgets the one forgets the other.
  */
 export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   const { book, queue } = ports
@@ -72,25 +72,27 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
       return { kind: 'reattach', why: 'no watermark is known' }
 
     const next = watermarkAt({ ...log, next: last.offset + 1n })
-    const owed = await owe({ partition, watermark, next, records })
-    if (owed === null) return fenced
+    const open = await openAlerts(partition, records)
+    let standing = watermark
+    if (open.alerts.length > 0) {
+      const owing = watermarkOwing({
+        ...log,
+        next: records[0]?.offset ?? last.offset,
+        until: last.offset + 1n,
+      })
+      const owed = await book.owe({ partition, watermark, owing, nowMs: Date.now(), ...open })
+      if (owed === null) return fenced
+      watermarks.set(partition, owing)
+      await queue.add(owed)
+      standing = owing
+    }
+    if (!(await book.advance({ partition, from: standing, to: next }))) return fenced
     watermarks.set(partition, next)
-    await queue.add(owed)
     return { kind: 'done' }
   }
 
-  /** Writes down what the records owe and is not settled yet; null when the watermark has changed meanwhile. */
-  async function owe({
-    partition,
-    watermark,
-    next,
-    records,
-  }: {
-    partition: number
-    watermark: string | null
-    next: string
-    records: readonly ConsumedRecord[]
-  }): Promise<readonly OwedAlert[] | null> {
+  /** What the records owe and is not settled yet. */
+  async function openAlerts(partition: number, records: readonly ConsumedRecord[]) {
     const changes = records.flatMap(tellingChange)
     const alerts = new Map(
       changes.flatMap(({ registrationKey, version, endpointIds }) =>
@@ -101,8 +103,10 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
       ),
     )
     const settled = await book.settledAmong([...alerts.keys()])
-    const open = [...alerts].filter(([id]) => !settled.has(id)).map(([, alert]) => alert)
-    return book.owe({ partition, watermark, next, nowMs: Date.now(), bodies: changes, alerts: open })
+    return {
+      bodies: changes,
+      alerts: [...alerts].filter(([id]) => !settled.has(id)).map(([, alert]) => alert),
+    }
   }
 
   /** What a record has to tell, if anybody is to be told. */
