@@ -29,7 +29,7 @@ afterEach(async () => {
 type Handlers = Partial<
   Pick<
     PartitionConsumerOptions,
-    'attach' | 'process' | 'onChunk' | 'maxChunkSize' | 'chunkLimitMs' | 'tick' | 'log'
+    'attach' | 'process' | 'onChunk' | 'maxChunkSize' | 'chunkLimitMs' | 'holdMs' | 'tick' | 'log'
   >
 >
 
@@ -234,6 +234,34 @@ describe('attaching', () => {
     const failure = await consumer.failed
     expect(failure.message).toBe(`Partition 1 of ${topic} must not be read: retention ate the gap`)
     expect(consumer.state()).toEqual({ ok: false, detail: failure.message })
+  })
+
+  test('a partition that is held keeps no other waiting, and is read when that is right again', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 40)
+    const seen = recorder()
+    let mayBeRead = false
+    const consumer = await consume(topic, freshName('group'), {
+      holdMs: 100,
+      attach: async (position) =>
+        position.partition === 1 && !mayBeRead
+          ? { kind: 'hold', problem: 'retention ate the gap' }
+          : fromCommitted(position),
+      process: async (chunk) => {
+        seen.note(chunk)
+        return done
+      },
+    })
+    await vi.waitFor(() => expect(seen.of(0)).toEqual(numbersOf(0, 40)), patience)
+    await vi.waitFor(
+      () =>
+        expect(consumer.state()).toEqual({ ok: false, detail: 'partition 1 waits: retention ate the gap' }),
+      patience,
+    )
+    expect(seen.of(1)).toEqual([])
+    mayBeRead = true
+    await vi.waitFor(() => expect(seen.of(1)).toEqual(numbersOf(1, 40)), patience)
+    expect(consumer.state().ok).toBe(true)
   })
 
   test('a log that has lost the next record is asked about again, not skipped', async () => {

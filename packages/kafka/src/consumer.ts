@@ -20,8 +20,13 @@ export type PartitionPosition = {
   logEnd: bigint
 }
 
-/** Where a partition is to be read from, or why it must not be read; the consumer fails then. */
-export type Attached = { kind: 'from'; offset: bigint } | { kind: 'stop'; problem: string }
+/** Where a partition is to be read from, or why not. */
+export type Attached =
+  | { kind: 'from'; offset: bigint }
+  /** Nobody may read it as things are: it is held, the others go on, and attach is asked again after a while. */
+  | { kind: 'hold'; problem: string }
+  /** This process must not read it, but perhaps another one may: the consumer fails. */
+  | { kind: 'stop'; problem: string }
 
 export type Chunk = { partition: number; records: readonly ConsumedRecord[] }
 
@@ -55,6 +60,8 @@ export type PartitionConsumerOptions = {
   maxChunkSize?: number
   /** A chunk or tick that takes longer fails the consumer: it would keep its membership without working (20 s). */
   chunkLimitMs?: number
+  /** After this time a partition that is held is attached again (15 s). */
+  holdMs?: number
   /**
    * Decides where to read an assigned partition from. Called for every partition after each assignment, also when
    * it holds nothing new; what it throws counts as trouble that passes, and it is asked again later.
@@ -114,7 +121,15 @@ export async function openPartitionConsumer(
   config: KafkaConfig,
   options: PartitionConsumerOptions,
 ): Promise<PartitionConsumer> {
-  const { groupId, topic, clientId, log, maxChunkSize = defaultMaxChunkSize, chunkLimitMs = 20_000 } = options
+  const {
+    groupId,
+    topic,
+    clientId,
+    log,
+    maxChunkSize = defaultMaxChunkSize,
+    chunkLimitMs = 20_000,
+    holdMs = 15_000,
+  } = options
   const { promise: failed, resolve: reportFailure } = Promise.withResolvers<Error>()
   const slots = new Map<number, Slot>()
   const work = new Map<number, Promise<unknown>>()
@@ -190,7 +205,10 @@ export async function openPartitionConsumer(
   async function attach(slot: Slot): Promise<void> {
     for (let attempt = 0; isCurrent(slot) && !ended(); attempt++) {
       try {
-        return await exclusively(slot.partition, () => attachOnce(slot))
+        const attached = await exclusively(slot.partition, () => attachOnce(slot))
+        if (attached?.kind !== 'hold') return
+        hold(slot, attached.problem)
+        return
       } catch (error) {
         slot.trouble = `attach: ${rootReason(error)}`
         if (attempt === 0) log.warn({ topic, partition: slot.partition, err: error }, 'kafka.attach_failed')
@@ -199,13 +217,15 @@ export async function openPartitionConsumer(
     }
   }
 
-  async function attachOnce(slot: Slot): Promise<void> {
-    if (!isCurrent(slot)) return
+  async function attachOnce(slot: Slot): Promise<Attached | null> {
+    if (!isCurrent(slot)) return null
     const position = await positionOf(slot.partition)
     const attached = await options.attach(position)
-    if (!isCurrent(slot) || ended()) return
+    if (!isCurrent(slot) || ended()) return null
+    if (attached.kind === 'hold') return attached
     if (attached.kind === 'stop') {
-      return fail(new Error(`Partition ${slot.partition} of ${topic} must not be read: ${attached.problem}`))
+      fail(new Error(`Partition ${slot.partition} of ${topic} must not be read: ${attached.problem}`))
+      return null
     }
     log.debug({ topic, ...asText(position), from: String(attached.offset) }, 'kafka.attached')
     slot.position = { next: attached.offset, misses: slot.position.misses }
@@ -218,6 +238,15 @@ export async function openPartitionConsumer(
       // Only tells others how far this group is; the next chunk would commit it too.
       consumer.commitOffsets([at]).catch(() => undefined)
     }
+    return attached
+  }
+
+  /** Somebody has to do something about it, so what was wrong is looked at again now and then. */
+  function hold(slot: Slot, problem: string): void {
+    if (slot.trouble !== problem)
+      log.error({ topic, partition: slot.partition, problem }, 'kafka.partition_held')
+    slot.trouble = problem
+    slot.retry = setTimeout(() => void attach(slot), holdMs)
   }
 
   async function positionOf(partition: number): Promise<PartitionPosition> {
