@@ -5,6 +5,7 @@ import {
   booksProblems,
   createChangesAudit,
   createRawAudit,
+  createStateAudit,
   quarantinedOrigins,
   type Standing,
   standingProblems,
@@ -22,7 +23,7 @@ const approved: Said = {
   entries: [{ psp: 'GCASH', status: 'APPROVED' }],
 }
 const unreadable = { body: '{"referenceMerchantId":"M1"}', at: '2026-11-01T12:00:00Z' }
-const none: ReadonlySet<bigint> = new Set()
+const none: ReadonlyMap<bigint, number> = new Map()
 
 function auditOf(records: readonly AuditRecord[], quarantined = none) {
   const audit = createRawAudit({ quarantined })
@@ -30,13 +31,13 @@ function auditOf(records: readonly AuditRecord[], quarantined = none) {
   return audit
 }
 
-test('the log folds to the registrations that it makes, and names its notifications', () => {
-  const audit = auditOf(rawLog([pending, approved, unreadable]), new Set([2n]))
+const noonMs = Date.parse(unreadable.at)
+
+test('the log folds to the registrations that it makes', () => {
+  const audit = auditOf(rawLog([pending, approved, unreadable]), new Map([[2n, noonMs]]))
   expect([...audit.standings().keys()]).toEqual(['C_1/M1/S1'])
   expect(audit.standings().get('C_1/M1/S1')?.version).toBe(2)
   expect(audit.records()).toBe(3)
-  expect(audit.knows('n-3')).toBe(true)
-  expect(audit.knows('n-4')).toBe(false)
   expect(audit.notSetAside()).toBe(0)
 })
 
@@ -44,12 +45,14 @@ test('an unreadable record that quarantine does not hold is noticed', () => {
   expect(auditOf(rawLog([pending, unreadable])).notSetAside()).toBe(1)
 })
 
-test('a record that quarantine holds has no part in the fold', () => {
-  expect(
-    auditOf(rawLog([pending, approved]), new Set([1n]))
+test('a record that quarantine holds has no part in the fold, one of an older topic has', () => {
+  const tenMs = Date.parse(approved.signedAt)
+  const version = (quarantined: ReadonlyMap<bigint, number>) =>
+    auditOf(rawLog([pending, approved]), quarantined)
       .standings()
-      .get('C_1/M1/S1')?.version,
-  ).toBe(1)
+      .get('C_1/M1/S1')?.version
+  expect(version(new Map([[1n, tenMs]]))).toBe(1)
+  expect(version(new Map([[1n, tenMs - 1]]))).toBe(2)
 })
 
 const change = (key: string, version: number, content = `v${version}`): AuditRecord => ({
@@ -57,7 +60,7 @@ const change = (key: string, version: number, content = `v${version}`): AuditRec
   key,
   value: Buffer.from(content),
   headers: new Map([['ce_sequence', Buffer.from(String(version).padStart(16, '0'))]]),
-  timestampMs: 0,
+  timestampMs: 1_000,
 })
 
 test.each([
@@ -81,14 +84,54 @@ test.each([
 ])('changes: $name', ({ changes, problems }) => {
   const audit = createChangesAudit()
   audit.visit(changes)
-  expect(audit.problems({ isWhole: true })).toEqual(problems)
+  expect(audit.problems(new Map(), { isWhole: true })).toEqual(problems)
 })
 
 test('where retention has taken the first changes, versions count from the first that is left', () => {
   const audit = createChangesAudit()
   audit.visit([change('a', 7), change('a', 8)])
-  expect(audit.problems({ isWhole: false })).toEqual([])
+  expect(audit.problems(new Map(), { isWhole: false })).toEqual([])
 })
+
+const shownAs = (version: number, causedAtMs: number) =>
+  new Map([['a', { version, causedAtMs, view: standing(1).view }]])
+
+test.each([
+  { name: 'the last change is missing', changes: [change('a', 1)], version: 2, isWhole: true, lost: true },
+  { name: 'all changes are missing', changes: [], version: 1, isWhole: true, lost: true },
+  {
+    name: 'it was published',
+    changes: [change('a', 1), change('a', 2)],
+    version: 2,
+    isWhole: true,
+    lost: false,
+  },
+  {
+    name: 'retention has taken it',
+    changes: [change('b', 1)],
+    version: 2,
+    isWhole: false,
+    at: 900,
+    lost: false,
+  },
+  {
+    name: 'it is too young for that',
+    changes: [change('b', 1)],
+    version: 2,
+    isWhole: false,
+    at: 1_100,
+    lost: true,
+  },
+])(
+  'a version that Redis shows must have been published: $name',
+  ({ changes, version, isWhole, at = 0, lost }) => {
+    const audit = createChangesAudit()
+    audit.visit(changes)
+    expect(audit.problems(shownAs(version, at), { isWhole })).toEqual(
+      lost ? [`a has version ${version} in Redis, and no change says so`] : [],
+    )
+  },
+)
 
 const books = {
   countedFrom: '0',
@@ -115,7 +158,7 @@ test.each([
   },
   {
     name: 'a quarantined record that is in no quarantine',
-    given: { quarantinedOrigins: none },
+    given: { quarantine: { origins: none, isWhole: true } },
     problems: ['1 records are counted as quarantined, and the quarantine topic holds 0 of them'],
   },
   {
@@ -123,9 +166,20 @@ test.each([
     given: { watermarkOffset: null },
     problems: ['there is no view of it: no processor has come here, or it is being rebuilt'],
   },
+  {
+    name: 'quarantined records that retention has taken',
+    given: { quarantine: { origins: none, isWhole: false } },
+    problems: [],
+  },
+  {
+    name: 'a partition that never held a record',
+    given: { books: null, watermarkOffset: -1n, logEnd: 0n },
+    problems: [],
+  },
   { name: 'no view of an empty log', given: { watermarkOffset: null, logEnd: 0n }, problems: [] },
 ])('books: $name', ({ given, problems }) => {
-  const usual = { books, watermarkOffset: 9n, logEnd: 10n, quarantinedOrigins: new Set([3n]) }
+  const quarantine = { origins: new Map([[3n, 0]]), isWhole: true }
+  const usual = { books, watermarkOffset: 9n, logEnd: 10n, quarantine }
   expect(booksProblems({ ...usual, ...given })).toEqual(problems)
 })
 
@@ -151,8 +205,62 @@ test.each([
 ])('registrations compared: $name', ({ there, problems }) => {
   const here = new Map([['a', standing(1)]])
   expect(
-    standingProblems({ here, hereName: 'Redis', there: new Map(Object.entries(there)), thereName: 'log' }),
+    standingProblems({
+      here,
+      hereName: 'Redis',
+      there: new Map(Object.entries(there)),
+      thereName: 'log',
+      moved: new Set(),
+    }),
   ).toEqual(problems)
+})
+
+test('what moved while it was read is not compared', () => {
+  const there = new Map([
+    ['a', standing(1)],
+    ['b', standing(1)],
+  ])
+  const compared = { here: new Map([['a', standing(1)]]), hereName: 'Redis', there, thereName: 'log' }
+  expect(standingProblems({ ...compared, moved: new Set(['b']) })).toEqual([])
+})
+
+const stateOf = (version: number, rev: string): AuditRecord => ({
+  offset: 0n,
+  key: 'C_1/M1/',
+  value: Buffer.from(
+    JSON.stringify({
+      registration: { clientId: 'C_1', referenceMerchantId: 'M1', referenceStoreId: null },
+      version,
+      collectiveStatus: null,
+      entries: [],
+      flags: [],
+      cause: { notificationId: 'n', requestTime: 't', raw: { topic: 'raw', partition: 0, offset: rev } },
+      rebuild: { rev },
+    }),
+  ),
+  headers: new Map([
+    ['ce_sequence', Buffer.from(String(version).padStart(16, '0'))],
+    ['rev', Buffer.from(rev)],
+  ]),
+  timestampMs: 0,
+})
+
+test('of the state records of a registration the newest counts, wherever it stands', () => {
+  const audit = createStateAudit({ through: 9n })
+  audit.visit([stateOf(2, '7'), stateOf(1, '3')])
+  expect(audit.standings().get('C_1/M1/')?.version).toBe(2)
+})
+
+test('a state that is published and not saved yet does not count beside what was saved', () => {
+  const audit = createStateAudit({ through: 9n })
+  audit.visit([stateOf(2, '7'), stateOf(3, '10')])
+  expect(audit.standings().get('C_1/M1/')?.version).toBe(2)
+})
+
+test('a record of somebody else in the state topic is told, not tripped over', () => {
+  const audit = createStateAudit({ through: 9n })
+  audit.visit([{ ...stateOf(1, '1'), value: Buffer.from('{') }])
+  expect(audit.problems()).toEqual(['the state record of C_1/M1/ at offset 0 is not one of this build'])
 })
 
 test('the origins of quarantined records are those of the partition asked for', () => {
@@ -162,9 +270,10 @@ test('the origins of quarantined records are those of the partition asked for', 
         'dlq-original-topic': 'raw',
         'dlq-original-partition': partition,
         'dlq-original-offset': offset,
+        'dlq-original-timestamp': '77',
       }).map(([name, value]) => [name, Buffer.from(value)]),
     ),
   })
   const records = [origin('1', '5'), origin('2', '6'), { headers: new Map<string, Buffer>() }]
-  expect(quarantinedOrigins(records, { topic: 'raw', partition: 1 })).toEqual([5n])
+  expect(quarantinedOrigins(records, { topic: 'raw', partition: 1 })).toEqual([[5n, 77]])
 })

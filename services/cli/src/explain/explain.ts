@@ -48,7 +48,7 @@ export const createExplainVerb = (env: Environment) =>
       for await (const some of reader.read({ topic: topics.raw.name, partition, from: start, to: end })) {
         visited += some.length
         progress.update(visited, Number(end - start))
-        records.push(...some.filter((record) => record.key === key))
+        records.push(...some.filter((record) => record.key === key).map(copyOf))
       }
 
       const told = tellStories(records)
@@ -75,3 +75,14 @@ export const createExplainVerb = (env: Environment) =>
       return 0
     },
   })
+
+/** A record as read is a window into all that was fetched with it. */
+function copyOf({ offset, key, value, headers, timestampMs }: StoryRecord): StoryRecord {
+  return {
+    offset,
+    key,
+    value: value === null ? null : Buffer.from(value),
+    headers: new Map([...headers].map(([name, content]) => [name, Buffer.from(content)])),
+    timestampMs,
+  }
+}

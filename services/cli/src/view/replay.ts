@@ -1,6 +1,7 @@
 import { topics } from '@signalbox/contracts/topics'
 import { openPartitionReader, type PartitionReader } from '@signalbox/kafka/partition-reader'
-import { formatWatermark, parseWatermark, type Watermark } from '@signalbox/registration-store/watermark'
+import type { RegistrationStore } from '@signalbox/registration-store/registration-store'
+import { formatWatermark, parseWatermark } from '@signalbox/registration-store/watermark'
 import { createVerb } from '@signalbox/runtime/command-line'
 import type { Environment } from '@signalbox/runtime/config'
 import { z } from 'zod'
@@ -43,31 +44,11 @@ export const createReplayVerb = (env: Environment) =>
       })
       let failed = 0
       for (const number of partitionsOf(partition, config.kafka)) {
-        const expected = await store.readWatermark({ partition: number })
-        const watermark = expected === null ? null : parseWatermark(expected)
-        if (watermark === null) {
-          printLine(`partition ${number}: has no view at present, so there is nothing to set back.`)
-          failed += 1
-          continue
-        }
         const start = await startOf(reader, { partition: number, from })
-        const again = watermark.offset + 1n - start
-        if (again <= 0n) {
-          printLine(`partition ${number}: has not come to offset ${start} yet, nothing to fold again.`)
-          continue
-        }
-        if (dryRun) {
-          printLine(`partition ${number}: ${again} records from offset ${start} on would be folded again.`)
-          continue
-        }
-        const next = formatWatermark(await watermarkBefore(reader, { watermark, start }))
-        const set = await store.setWatermark({ partition: number, expected, next })
-        if (set.kind === 'saved') {
-          printLine(`partition ${number}: ${again} records from offset ${start} on are folded again.`)
-          continue
-        }
-        printLine(`partition ${number}: its processor wrote meanwhile, nothing is set back. Ask again.`)
-        failed += 1
+        const notificationId = await notificationIdAt(reader, { partition: number, offset: start - 1n })
+        const { line, isDone } = await setBack(store, { partition: number, start, notificationId, dryRun })
+        printLine(`partition ${number}: ${line}`)
+        if (!isDone) failed += 1
       }
       return failed === 0 ? 0 : 1
     },
@@ -82,16 +63,50 @@ async function startOf(
   return reader.offsetAt({ ...at, timeMs: from })
 }
 
-/** The watermark of a view that has come to just before `start`. */
-async function watermarkBefore(
+/** Names the record in front of the first one that is folded again; null: there is none, or it has no name. */
+async function notificationIdAt(
   reader: PartitionReader,
-  { watermark, start }: { watermark: Watermark; start: bigint },
-): Promise<Watermark> {
-  const offset = start - 1n
-  const { partition } = watermark
+  { partition, offset }: { partition: number; offset: bigint },
+): Promise<string | null> {
   let notificationId: string | null = null
-  for await (const records of reader.read({ topic: topics.raw.name, partition, from: offset, to: start })) {
-    notificationId = records.at(-1)?.headers.get('notification-id')?.toString('utf8') ?? null
+  const range = { topic: topics.raw.name, partition, from: offset, to: offset + 1n }
+  for await (const records of reader.read(range)) {
+    const found = records.find((record) => record.offset === offset)
+    notificationId = found?.headers.get('notification-id')?.toString('utf8') ?? notificationId
   }
-  return { ...watermark, offset, notificationId }
+  return notificationId
+}
+
+/** The processor writes with every chunk, so that the watermark may be another by the time it is compared. */
+const attempts = 100
+
+async function setBack(
+  store: Pick<RegistrationStore, 'readWatermark' | 'setWatermark'>,
+  {
+    partition,
+    start,
+    notificationId,
+    dryRun,
+  }: { partition: number; start: bigint; notificationId: string | null; dryRun: boolean },
+): Promise<{ line: string; isDone: boolean }> {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const expected = await store.readWatermark({ partition })
+    const watermark = expected === null ? null : parseWatermark(expected)
+    if (watermark === null) {
+      return { line: 'has no view at present, so there is nothing to set back.', isDone: false }
+    }
+    const again = watermark.offset + 1n - start
+    if (again <= 0n) {
+      return { line: `has not come to offset ${start} yet, nothing to fold again.`, isDone: true }
+    }
+    if (dryRun) {
+      return { line: `${again} records from offset ${start} on would be folded again.`, isDone: true }
+    }
+    const next = formatWatermark({ ...watermark, offset: start - 1n, notificationId })
+    const set = await store.setWatermark({ partition, expected, next })
+    if (set.kind === 'saved') {
+      return { line: `${again} records from offset ${start} on are folded again.`, isDone: true }
+    }
+  }
+  return { line: 'its processor wrote all the time, nothing is set back. Ask again.', isDone: false }
 }
