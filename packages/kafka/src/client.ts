@@ -12,11 +12,9 @@ import { within } from './deadline.ts'
 import { useOwnFetchDecoding } from './fetch-decoding.ts'
 import { type KafkaLog, reportTo } from './kafka-log.ts'
 import { pause } from './pause.ts'
-import { useOwnProduceEncoding } from './produce-encoding.ts'
 import { stopIdleTimers } from './request-queue-timer.ts'
 
 stopIdleTimers()
-useOwnProduceEncoding()
 useOwnFetchDecoding()
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
   compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),

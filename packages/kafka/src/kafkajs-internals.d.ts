@@ -32,35 +32,35 @@ declare module 'kafkajs/src/protocol/encoder.js' {
   }
 }
 
-declare module 'kafkajs/src/protocol/requests/produce/index.js' {
-  import type Encoder from 'kafkajs/src/protocol/encoder.js'
-
-  type ProduceOptions = {
-    acks: number
-    timeout: number
-    compression: number
-    transactionalId?: string
-    producerId: unknown
-    producerEpoch: number
-    topicData: {
-      topic: string
-      partitions: {
-        partition: number
-        messages: { key: string; value: Buffer | string | null; headers: Record<string, string | Buffer> }[]
-      }[]
-    }[]
-  }
-  type ProduceExchange = { request: { encode: () => Promise<Encoder> }; response: unknown }
-  type CreateProduce = (options: ProduceOptions) => ProduceExchange
-
-  const produce: { protocol: (choice: { version: number }) => CreateProduce }
-  export default produce
-}
-
 declare module 'kafkajs/src/protocol/requests/produce/v7/request.js' {
   export default function createRequest(options: { acks: number; timeout: number; topicData: unknown }): {
     encode: () => Promise<{ buffer: Buffer }>
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
+  type Answer = {
+    topics: readonly {
+      topicName: string
+      partitions: readonly { partition: number; errorCode: number; baseOffset: string }[]
+    }[]
+    clientSideThrottleTime: number
+  }
+
+  const response: {
+    decode: (bytes: Buffer) => Promise<Answer>
+    /** @throws the error of the first partition that has one */
+    parse: (answer: Answer) => Promise<Answer>
+  }
+  export default response
+}
+
+declare module 'kafkajs/src/protocol/request.js' {
+  export default function createRequest(options: {
+    correlationId: number
+    clientId: string
+    request: object
+  }): Promise<{ buffer: Buffer }>
 }
 
 declare module 'kafkajs/src/protocol/recordBatch/crc32C/index.js' {
@@ -179,6 +179,7 @@ declare module 'kafkajs/src/loggers/index.js' {
 }
 
 declare module 'kafkajs/src/cluster/index.js' {
+  import type { Socket } from 'node:net'
   import type { KafkaConfig } from 'kafkajs'
 
   type Partitions<Asked> = readonly {
@@ -186,7 +187,33 @@ declare module 'kafkajs/src/cluster/index.js' {
     partitions: readonly ({ partition: number } & Asked)[]
   }[]
 
-  type Broker = {
+  type Connection = {
+    clientId: string
+    socket: Socket
+    requestQueue: {
+      /** Calls `sendRequest` at once or when it may, and one of the entry's functions in the request's time. */
+      push: (request: {
+        entry: {
+          apiKey: number
+          apiName: string
+          apiVersion: number
+          correlationId: number
+          resolve: (answer: { payload: Buffer }) => void
+          reject: (error: Error) => void
+        }
+        expectResponse: boolean
+        sendRequest: () => void
+      }) => void
+      maybeThrottle: (ms: number) => void
+    }
+    isConnected(): boolean
+    isAuthenticated(): boolean
+    authenticate(): Promise<void>
+    nextCorrelationId(): number
+  }
+
+  export type Broker = {
+    connectionPool: { getConnection: () => Promise<Connection> }
     fetch: (request: {
       isolationLevel: number
       maxWaitTime: number
@@ -209,8 +236,12 @@ declare module 'kafkajs/src/cluster/index.js' {
         maxInFlightRequests: number | null
       },
     )
+    targetTopics: ReadonlySet<string>
+    isConnected(): boolean
     connect(): Promise<void>
     refreshMetadata(): Promise<void>
+    refreshMetadataIfNecessary(): Promise<void>
+    addMultipleTargetTopics(topics: readonly string[]): Promise<void>
     addTargetTopic(topic: string): Promise<void>
     /** By node id. */
     findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type AppendResult, createLane, type LaneLimits, type LogRecord, type SendOutcome } from './lane.ts'
+import {
+  type AppendResult,
+  type BatchRecord,
+  createLane,
+  type LaneLimits,
+  type LogRecord,
+  type RunResult,
+  type SendOutcome,
+} from './lane.ts'
+import { contentOf } from './record-content.fixture.ts'
 
 const limits: LaneLimits = {
   maxQueuedRecords: 1_000,
@@ -15,12 +24,12 @@ const record = (name: string, partition = 0, bytes = 1): LogRecord => ({
   key: name,
   value: 'x'.repeat(bytes),
 })
-const names = (batch: readonly LogRecord[]) => batch.map(({ key }) => key)
-const confirm = (batch: readonly LogRecord[], partitions?: number[]): SendOutcome => ({
+const names = (batch: readonly BatchRecord[]) => batch.map((each) => contentOf(each).key)
+const confirm = (batch: readonly BatchRecord[], partitions?: number[]): SendOutcome => ({
   kind: 'answered',
   stored: batch
-    .filter(({ partition }) => partitions === undefined || partitions.includes(partition))
-    .map(({ topic, partition }) => ({ topic, partition, baseOffset: '7' })),
+    .filter(({ place }) => partitions === undefined || partitions.includes(place.partition))
+    .map(({ place }) => ({ ...place, baseOffset: '7' })),
 })
 const storedAt = (offset: number): AppendResult => ({ kind: 'stored', offset: String(offset) })
 /** Of a record that is the first of its partition in its batch. */
@@ -29,9 +38,9 @@ const deadline: AppendResult = { kind: 'unconfirmed', reason: 'deadline' }
 const deadlineMs = 3_000
 
 /** A broker that answers the n-th batch as the n-th script says, the last one for ever, and notes what it was sent. */
-function fakeBroker(...scripts: ((batch: readonly LogRecord[]) => SendOutcome | Promise<SendOutcome>)[]) {
+function fakeBroker(...scripts: ((batch: readonly BatchRecord[]) => SendOutcome | Promise<SendOutcome>)[]) {
   const batches: string[][] = []
-  const send = async (batch: readonly LogRecord[]) => {
+  const send = async (batch: readonly BatchRecord[]) => {
     const script = scripts[Math.min(batches.length, scripts.length - 1)] ?? confirm
     batches.push(names(batch))
     return script(batch)
@@ -41,8 +50,8 @@ function fakeBroker(...scripts: ((batch: readonly LogRecord[]) => SendOutcome | 
 
 const nothing = (): SendOutcome => ({ kind: 'answered', stored: [] })
 const never = () => new Promise<SendOutcome>(() => {})
-const after = (ms: number, outcome: (batch: readonly LogRecord[]) => SendOutcome) => {
-  return (batch: readonly LogRecord[]) =>
+const after = (ms: number, outcome: (batch: readonly BatchRecord[]) => SendOutcome) => {
+  return (batch: readonly BatchRecord[]) =>
     new Promise<SendOutcome>((resolve) => setTimeout(() => resolve(outcome(batch)), ms))
 }
 
@@ -263,6 +272,17 @@ describe('deadlines', () => {
     expect(broker.batches).toEqual([['a'], ['patient']])
   })
 
+  test('what nobody waits for takes no room in a batch', async () => {
+    const broker = fakeBroker(after(5_000, confirm), confirm)
+    const lane = createLane(broker.send, { ...limits, maxBatchRecords: 2 })
+    const first = lane.append(record('a'), { deadlineMs: 10_000 })
+    await vi.advanceTimersByTimeAsync(5)
+    const late = lane.append(record('late'), { deadlineMs: 1_000 })
+    const others = ['b', 'c'].map((name) => lane.append(record(name), { deadlineMs: 10_000 }))
+    expect(await settled([first, late, ...others])).toEqual([stored, deadline, stored, storedAt(8)])
+    expect(broker.batches).toEqual([['a'], ['b', 'c']])
+  })
+
   test('what failed is not sent again for a waiter who has been answered', async () => {
     const broker = fakeBroker(
       after(2_500, () => ({ kind: 'failed' })),
@@ -347,31 +367,62 @@ describe('closing', () => {
   })
 })
 
-const publish = (lane: ReturnType<typeof createLane>, records: readonly LogRecord[]) => {
-  const sequence = { isBroken: false }
-  return records.map((each) => lane.append(each, { deadlineMs, sequence }))
-}
+const runStored = (...offsets: number[]): RunResult => ({ kind: 'stored', offsets: offsets.map(BigInt) })
+const versions = (...numbers: number[]) => numbers.map((number) => record(`v${number}`))
 
-describe('a sequence', () => {
+describe('a run', () => {
   const oneByOne = { ...limits, maxBatchRecords: 1 }
-  const unconfirmed: AppendResult = { kind: 'unconfirmed', reason: 'broker' }
+  const unconfirmed: RunResult = { kind: 'unconfirmed', reason: 'broker' }
+
+  test('is answered once all of it is confirmed, with the offset of each record in its partition', async () => {
+    const send = fakeBroker(base({ 0: 100, 1: 7 })).send
+    const lane = createLane(send, limits)
+    const run = [0, 1, 0, 0, 1].map((partition) => record('r', partition))
+    expect(await settled([lane.appendRun(run, { deadlineMs })])).toEqual([runStored(100, 7, 101, 102, 8)])
+    expect(await lane.appendRun([], { deadlineMs })).toEqual(runStored())
+  })
+
+  test('keeps its order over batches and attempts, among runs and appends of others', async () => {
+    const broker = fakeBroker(base({ 0: 10 }), base({ 1: 20 }), base({ 0: 30 }))
+    const lane = createLane(broker.send, { ...limits, maxBatchRecords: 4 })
+    const results = [
+      lane.appendRun([record('a', 0), record('b', 1), record('c', 0)], { deadlineMs }),
+      lane.append(record('other'), { deadlineMs }),
+      lane.appendRun([record('d', 0), record('e', 0)], { deadlineMs }),
+    ]
+    expect(await settled<AppendResult | RunResult>(results)).toEqual([
+      runStored(10, 20, 11),
+      storedAt(12),
+      runStored(30, 31),
+    ])
+    expect(broker.batches).toEqual([['a', 'b', 'c', 'other'], ['b'], ['d', 'e']])
+  })
 
   test('leaves out what comes behind a record that was not stored', async () => {
     const broker = fakeBroker(nothing, nothing, nothing, confirm)
     const lane = createLane(broker.send, oneByOne)
-    const results = await settled(publish(lane, [record('v1'), record('v2'), record('v3')]))
-    expect(results).toEqual([unconfirmed, unconfirmed, unconfirmed])
+    expect(await settled([lane.appendRun(versions(1, 2, 3), { deadlineMs })])).toEqual([unconfirmed])
     expect(broker.batches).toEqual([['v1'], ['v1'], ['v1']])
   })
 
-  test('leaves out what comes behind a record that is too large', async () => {
+  test('leaves out what comes behind a record that is too large, and nothing of others', async () => {
     const broker = fakeBroker((batch) =>
-      names(batch).includes('v1') ? { kind: 'too_large' } : confirm(batch),
+      names(batch).includes('v2') ? { kind: 'too_large' } : confirm(batch),
     )
     const lane = createLane(broker.send, limits)
-    const results = await settled(publish(lane, [record('v1'), record('v2')]))
-    expect(results).toEqual([{ kind: 'refused', reason: 'too_large' }, unconfirmed])
-    expect(broker.batches).not.toContainEqual(['v2'])
+    const broken = lane.appendRun(versions(1, 2, 3, 4), { deadlineMs })
+    const other = lane.appendRun([record('a'), record('b')], { deadlineMs })
+    const [result, others] = await settled([broken, other])
+    expect(result).toEqual({ kind: 'refused', reason: 'too_large' })
+    expect(others?.kind).toBe('stored')
+    expect(broker.batches).toEqual([
+      ['v1', 'v2', 'v3', 'v4', 'a', 'b'],
+      ['v1', 'v2', 'v3'],
+      ['v1', 'v2'],
+      ['v1'],
+      ['v2'],
+      ['a', 'b'],
+    ])
   })
 
   test('does not touch the appends of others', async () => {
@@ -379,8 +430,34 @@ describe('a sequence', () => {
       names(batch).includes('v1') ? { kind: 'answered', stored: [] } : confirm(batch),
     )
     const lane = createLane(broker.send, oneByOne)
-    const others = lane.append(record('other'), { deadlineMs })
-    const broken = publish(lane, [record('v1'), record('v2')])
-    expect(await settled([others, ...broken])).toEqual([stored, unconfirmed, unconfirmed])
+    const other = lane.append(record('other'), { deadlineMs })
+    const broken = lane.appendRun(versions(1, 2), { deadlineMs })
+    expect(await settled<AppendResult | RunResult>([other, broken])).toEqual([storedAt(7), unconfirmed])
+  })
+
+  test('is answered at its deadline, and what was not sent by then is never sent', async () => {
+    const broker = fakeBroker(after(2_000, confirm), confirm)
+    const lane = createLane(broker.send, oneByOne)
+    const hasty = lane.appendRun(versions(1, 2), { deadlineMs: 1_000 })
+    const patient = lane.append(record('patient'), { deadlineMs })
+    expect(await settled<AppendResult | RunResult>([hasty, patient])).toEqual([deadline, storedAt(7)])
+    expect(broker.batches).toEqual([['v1'], ['patient']])
+  })
+
+  test('that the queue cannot hold whole is refused whole, and leaves room as soon as it is answered', async () => {
+    const broker = fakeBroker(after(100, confirm))
+    const lane = createLane(broker.send, { ...limits, maxQueuedRecords: 3, maxQueuedBytes: 1_000 })
+    const full = { kind: 'refused', reason: 'queue_full' }
+    const waiting = lane.appendRun(versions(1, 2), { deadlineMs })
+    expect(await lane.appendRun(versions(3, 4), { deadlineMs })).toEqual(full)
+    expect(await lane.appendRun([record('long', 0, 970)], { deadlineMs })).toEqual(full)
+    expect(await lane.appendRun([record('longer', 0, 1_000)], { deadlineMs })).toEqual({
+      kind: 'refused',
+      reason: 'too_large',
+    })
+    expect(await settled([waiting])).toEqual([runStored(7, 8)])
+    expect(await settled([lane.appendRun([record('long', 0, 970)], { deadlineMs })])).toEqual([runStored(7)])
+    expect(await settled([lane.appendRun(versions(5, 6, 7), { deadlineMs })])).toEqual([runStored(7, 8, 9)])
+    expect(broker.batches).toEqual([['v1', 'v2'], ['long'], ['v5', 'v6', 'v7']])
   })
 })

@@ -1,5 +1,6 @@
 import { within } from './deadline.ts'
 import { pause } from './pause.ts'
+import { type EncodedRecord, mostRecordPrefixBytes, RecordEncoder } from './record-encoding.ts'
 
 /** One record to append. The partition is always named: the order within it is a promise. */
 export type LogRecord = {
@@ -10,17 +11,31 @@ export type LogRecord = {
   headers?: Record<string, string | Buffer>
 }
 
-/** What became of one append. */
-export type AppendResult =
-  /** The broker has confirmed it; `offset` is the record's own in its partition. */
-  | { kind: 'stored'; offset: string }
+/** Why something was not appended. */
+export type NotStored =
   /** It was not written and will not be. */
   | { kind: 'refused'; reason: 'queue_full' | 'too_large' }
   /** Nobody knows: perhaps it is written, perhaps it will still be. */
   | { kind: 'unconfirmed'; reason: 'deadline' | 'broker' | 'closed' }
 
+/** What became of one append: the broker has confirmed it, and `offset` is its own in its partition; or not. */
+export type AppendResult = { kind: 'stored'; offset: string } | NotStored
+
+/** What became of several: all are confirmed; or one of them is not, and any of the others may be written. */
+export type RunResult = { kind: 'stored'; offsets: readonly bigint[] } | NotStored
+
+/** A partition of a topic; there is one object for each. */
+export type Place = { topic: string; partition: number }
+
+/** A record as it is sent. */
+export type BatchRecord = EncodedRecord & { place: Place }
+
 /** That a broker has stored a batch's records of one partition: in their order, without a gap, from `baseOffset` on. */
-export type Acknowledgement = { topic: string; partition: number; baseOffset: string }
+export type Acknowledgement = {
+  topic: string
+  partition: number
+  baseOffset: string
+}
 
 /** What one attempt to send a batch came to. */
 export type SendOutcome =
@@ -32,7 +47,7 @@ export type SendOutcome =
   | { kind: 'failed' }
 
 /** Sends one batch, never rejects, and settles within a bounded time. */
-export type SendBatch = (batch: readonly LogRecord[]) => Promise<SendOutcome>
+export type SendBatch = (batch: readonly BatchRecord[]) => Promise<SendOutcome>
 
 export type LaneLimits = {
   maxQueuedRecords: number
@@ -43,31 +58,37 @@ export type LaneLimits = {
   maxBatchBytesPerPartition: number
 }
 
-/**
- * Appends that stand or fall in their order: when one of them is not stored, those behind it that were not sent yet
- * are left out, so that no later record is in the log without an earlier one.
- */
-export type Sequence = { isBroken: boolean }
-
 /** Group commit: many appends wait, one batch is under way. */
 export type Lane = {
   /** Resolves within `deadlineMs`, never rejects. */
-  append: (record: LogRecord, options: { deadlineMs: number; sequence?: Sequence }) => Promise<AppendResult>
+  append: (record: LogRecord, options: { deadlineMs: number }) => Promise<AppendResult>
+  /**
+   * Appends records that stand or fall in their order: when one of them is not stored, those that were not sent yet
+   * are left out, so that no later record of a partition is in the log without an earlier one. Resolves within
+   * `deadlineMs`, never rejects.
+   */
+  appendRun: (records: readonly LogRecord[], options: { deadlineMs: number }) => Promise<RunResult>
   /** Age of the append that has waited longest; 0 when none waits. */
   oldestWaitMs: () => number
   /** Takes no more, waits for what is under way, and leaves unconfirmed what is not answered in time. */
   close: (options: { deadlineMs: number }) => Promise<void>
 }
 
-type Waiter = {
-  record: LogRecord
+/** Records with one deadline and one answer. */
+type Run = {
+  records: Entry[]
   bytes: number
   since: number
+  /** How many have been taken into a batch. */
+  taken: number
+  /** How many are not confirmed. */
+  open: number
   settled: boolean
-  sequence: Sequence | undefined
-  timer: NodeJS.Timeout
-  resolve: (result: AppendResult) => void
+  timer: NodeJS.Timeout | undefined
+  resolve: (result: RunResult) => void
 }
+
+type Entry = BatchRecord & { bytes: number; run: Run; offset: bigint }
 
 /** How often a batch is sent whose answer leaves partitions out. */
 const maxUnproven = 3
@@ -78,88 +99,117 @@ const longestPauseMs = 500
 
 /**
  * A lane over one connection: first in, first out, one batch at a time, and the time a batch takes is the time in
- * which the next one gathers. A record whose waiter was answered by the deadline is never sent (again) later.
+ * which the next one gathers. What was answered by the deadline is never sent (again) later.
  */
 export function createLane(send: SendBatch, limits: LaneLimits): Lane {
-  const queue = new Set<Waiter>()
-  const waiting = new Set<Waiter>()
+  const encoder = new RecordEncoder()
+  const placeOf = createPlaces()
+  const queue = new Set<Run>()
+  const waiting = new Set<Run>()
+  let waitingRecords = 0
   let waitingBytes = 0
   let running: Promise<void> | undefined
   let closed = false
 
-  function append(
-    record: LogRecord,
-    { deadlineMs, sequence }: { deadlineMs: number; sequence?: Sequence },
-  ): Promise<AppendResult> {
-    const bytes = recordBytes(record)
-    const refusal = refusalOf(bytes)
-    if (refusal !== null) {
-      if (sequence) sequence.isBroken = true
-      return Promise.resolve(refusal)
-    }
+  function append(record: LogRecord, { deadlineMs }: { deadlineMs: number }): Promise<AppendResult> {
     return new Promise((resolve) => {
-      const waiter: Waiter = {
-        record,
-        bytes,
-        since: performance.now(),
-        settled: false,
-        sequence,
-        timer: setTimeout(() => settle(waiter, { kind: 'unconfirmed', reason: 'deadline' }), deadlineMs),
-        resolve,
-      }
-      queue.add(waiter)
-      waiting.add(waiter)
-      waitingBytes += waiter.bytes
-      running ??= run()
+      enqueue([record], deadlineMs, (result) => {
+        resolve(result.kind === 'stored' ? { kind: 'stored', offset: result.offsets.join() } : result)
+      })
     })
   }
 
-  function refusalOf(bytes: number): AppendResult | null {
-    if (closed) return { kind: 'unconfirmed', reason: 'closed' }
-    if (bytes > limits.maxQueuedBytes) return { kind: 'refused', reason: 'too_large' }
-    const isFull = waiting.size >= limits.maxQueuedRecords || waitingBytes + bytes > limits.maxQueuedBytes
-    return isFull ? { kind: 'refused', reason: 'queue_full' } : null
+  function appendRun(
+    records: readonly LogRecord[],
+    { deadlineMs }: { deadlineMs: number },
+  ): Promise<RunResult> {
+    return new Promise((resolve) => enqueue(records, deadlineMs, resolve))
   }
 
-  function settle(waiter: Waiter, result: AppendResult): void {
-    if (waiter.settled) return
-    waiter.settled = true
-    clearTimeout(waiter.timer)
-    queue.delete(waiter)
-    waiting.delete(waiter)
-    waitingBytes -= waiter.bytes
-    if (waiter.sequence && result.kind !== 'stored') waiter.sequence.isBroken = true
-    waiter.resolve(result)
-  }
-
-  /** Those of them that are still to be sent. */
-  function sendable(waiters: readonly Waiter[]): Waiter[] {
-    for (const waiter of waiters) {
-      if (waiter.sequence?.isBroken) settle(waiter, { kind: 'unconfirmed', reason: 'broker' })
+  function enqueue(records: readonly LogRecord[], deadlineMs: number, resolve: Run['resolve']): void {
+    if (closed) return resolve({ kind: 'unconfirmed', reason: 'closed' })
+    if (records.length === 0) return resolve({ kind: 'stored', offsets: [] })
+    if (waitingRecords + records.length > limits.maxQueuedRecords) return resolve(queueFull)
+    const run: Run = {
+      records: [],
+      bytes: 0,
+      since: performance.now(),
+      taken: 0,
+      open: records.length,
+      settled: false,
+      timer: undefined,
+      resolve,
     }
-    return waiters.filter((waiter) => !waiter.settled)
+    for (const record of records) {
+      const { chunk, from, to } = encoder.encode(record)
+      const place = placeOf(record.topic, record.partition)
+      const bytes = mostRecordPrefixBytes + to - from
+      if (bytes > limits.maxQueuedBytes) return resolve({ kind: 'refused', reason: 'too_large' })
+      run.bytes += bytes
+      run.records.push({ chunk, from, to, place, bytes, run, offset: 0n })
+    }
+    if (waitingBytes + run.bytes > limits.maxQueuedBytes) return resolve(queueFull)
+    run.timer = setTimeout(() => settle(run, { kind: 'unconfirmed', reason: 'deadline' }), deadlineMs)
+    queue.add(run)
+    waiting.add(run)
+    waitingRecords += records.length
+    waitingBytes += run.bytes
+    running ??= work()
   }
 
-  async function run(): Promise<void> {
+  function settle(run: Run, result: RunResult): void {
+    if (run.settled) return
+    run.settled = true
+    clearTimeout(run.timer)
+    queue.delete(run)
+    waiting.delete(run)
+    waitingRecords -= run.records.length
+    waitingBytes -= run.bytes
+    run.resolve(result)
+  }
+
+  async function work(): Promise<void> {
     // Appends that arrive in the same turn of the event loop share the first batch.
     await new Promise((resolve) => setImmediate(resolve))
-    for (let batch = nextBatch(queue, limits); batch.length > 0; batch = nextBatch(queue, limits)) {
-      for (const waiter of batch) queue.delete(waiter)
-      await deliver(batch)
-    }
+    for (let batch = nextBatch(); batch.length > 0; batch = nextBatch()) await deliver(batch)
     running = undefined
   }
 
+  /** Takes the longest head of the queue that fits into one batch. */
+  function nextBatch(): Entry[] {
+    const batch: Entry[] = []
+    const bytesOf = new Map<Place, number>()
+    let batchBytes = 0
+    for (const run of queue) {
+      for (let entry = run.records[run.taken]; entry !== undefined; entry = run.records[run.taken]) {
+        const placeBytes = (bytesOf.get(entry.place) ?? 0) + entry.bytes
+        batchBytes += entry.bytes
+        const fits =
+          batch.length < limits.maxBatchRecords &&
+          batchBytes <= limits.maxBatchBytes &&
+          placeBytes <= limits.maxBatchBytesPerPartition
+        if (!fits && batch.length > 0) return batch
+        bytesOf.set(entry.place, placeBytes)
+        batch.push(entry)
+        run.taken += 1
+        // One that fits nowhere travels alone.
+        if (!fits) return batch
+      }
+      queue.delete(run)
+    }
+    return batch
+  }
+
   /** Sends until every record of the batch is answered; what is confirmed is never sent again. */
-  async function deliver(batch: readonly Waiter[]): Promise<void> {
-    let pending = sendable(batch)
+  async function deliver(batch: readonly Entry[]): Promise<void> {
+    let pending = batch.filter(isWaitedFor)
     let unproven = 0
     let failures = 0
     while (pending.length > 0) {
-      const outcome = await send(pending.map((waiter) => waiter.record))
+      const outcome = await send(pending)
       switch (outcome.kind) {
         case 'answered':
-          pending = settleStored(pending, outcome.stored)
+          pending = confirm(pending, outcome.stored)
           unproven += 1
           break
         case 'too_large':
@@ -170,28 +220,34 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
       }
       if (pending.length === 0 || unproven >= maxUnproven || failures >= maxFailures) break
       await pause(Math.min(longestPauseMs, firstPauseMs * 2 ** (unproven + failures - 1)))
-      pending = sendable(pending)
+      pending = pending.filter(isWaitedFor)
     }
-    for (const waiter of pending) settle(waiter, { kind: 'unconfirmed', reason: 'broker' })
+    for (const { run } of pending) settle(run, { kind: 'unconfirmed', reason: 'broker' })
   }
 
-  function settleStored(sent: readonly Waiter[], stored: readonly Acknowledgement[]): Waiter[] {
-    const next = new Map(stored.map((part) => [`${part.topic} ${part.partition}`, BigInt(part.baseOffset)]))
-    return sent.filter((waiter) => {
-      const partition = `${waiter.record.topic} ${waiter.record.partition}`
-      const offset = next.get(partition)
+  /** Those of them that the broker has not confirmed. */
+  function confirm(sent: readonly Entry[], stored: readonly Acknowledgement[]): Entry[] {
+    const next = new Map<Place, bigint>()
+    for (const { topic, partition, baseOffset } of stored) {
+      next.set(placeOf(topic, partition), BigInt(baseOffset))
+    }
+    return sent.filter((entry) => {
+      const offset = next.get(entry.place)
       if (offset === undefined) return true
       // One that nobody waits for any more was sent too and has its place.
-      next.set(partition, offset + 1n)
-      settle(waiter, { kind: 'stored', offset: String(offset) })
+      next.set(entry.place, offset + 1n)
+      entry.offset = offset
+      const { run } = entry
+      run.open -= 1
+      if (run.open === 0) settle(run, { kind: 'stored', offsets: run.records.map((each) => each.offset) })
       return false
     })
   }
 
-  async function bisect(refused: readonly Waiter[]): Promise<void> {
+  async function bisect(refused: readonly Entry[]): Promise<void> {
     const [only, ...others] = refused
     if (only !== undefined && others.length === 0) {
-      return settle(only, { kind: 'refused', reason: 'too_large' })
+      return settle(only.run, { kind: 'refused', reason: 'too_large' })
     }
     const middle = Math.ceil(refused.length / 2)
     await deliver(refused.slice(0, middle))
@@ -208,41 +264,23 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     if (running !== undefined) {
       await within(deadlineMs, 'draining the lane', running).catch(() => undefined)
     }
-    for (const waiter of waiting) settle(waiter, { kind: 'unconfirmed', reason: 'closed' })
+    for (const run of waiting) settle(run, { kind: 'unconfirmed', reason: 'closed' })
   }
 
-  return { append, oldestWaitMs, close }
+  return { append, appendRun, oldestWaitMs, close }
 }
 
-/** The longest head of the queue that fits into one batch. */
-function nextBatch(queue: Iterable<Waiter>, limits: LaneLimits): Waiter[] {
-  const batch: Waiter[] = []
-  const bytesByPartition = new Map<string, number>()
-  let batchBytes = 0
-  for (const waiter of queue) {
-    const partition = `${waiter.record.topic} ${waiter.record.partition}`
-    const partitionBytes = (bytesByPartition.get(partition) ?? 0) + waiter.bytes
-    batchBytes += waiter.bytes
-    const fits =
-      batch.length < limits.maxBatchRecords &&
-      batchBytes <= limits.maxBatchBytes &&
-      partitionBytes <= limits.maxBatchBytesPerPartition
-    if (!fits) return batch.length > 0 ? batch : [waiter]
-    bytesByPartition.set(partition, partitionBytes)
-    batch.push(waiter)
+const queueFull: NotStored = { kind: 'refused', reason: 'queue_full' }
+
+/** A record of a run that was answered, be it by the deadline or since another of its records failed, is left out. */
+const isWaitedFor = ({ run }: Entry) => !run.settled
+
+function createPlaces(): (topic: string, partition: number) => Place {
+  const places = new Map<string, Map<number, Place>>()
+  return (topic, partition) => {
+    const ofTopic = places.get(topic) ?? new Map<number, Place>()
+    const place = ofTopic.get(partition) ?? { topic, partition }
+    if (!ofTopic.has(partition)) places.set(topic, ofTopic.set(partition, place))
+    return place
   }
-  return batch
-}
-
-/** What a record needs on the wire at most, apart from its share of the batch header. */
-function recordBytes({ key, value, headers }: LogRecord): number {
-  let bytes = 40 + mostBytesOf(key) + mostBytesOf(value ?? '')
-  for (const name in headers) bytes += 8 + mostBytesOf(name) + mostBytesOf(headers[name] ?? '')
-  return bytes
-}
-
-/** A long text is measured; the many short ones are not worth it: UTF-8 needs three bytes a character at most. */
-function mostBytesOf(content: string | Buffer): number {
-  if (typeof content !== 'string') return content.length
-  return content.length > 100 ? Buffer.byteLength(content) : content.length * 3
 }

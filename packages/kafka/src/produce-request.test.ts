@@ -1,9 +1,11 @@
 import fc from 'fast-check'
+import frame from 'kafkajs/src/protocol/request.js'
 import createKafkaJsRequest from 'kafkajs/src/protocol/requests/produce/v7/request.js'
 import { describe, expect, test, vi } from 'vitest'
-import { encodeProduceRequest, type RecordToEncode } from './produce-request.ts'
+import { encodeProduceRequest } from './produce-request.ts'
+import { type RecordContent, RecordEncoder } from './record-encoding.ts'
 
-const record: fc.Arbitrary<RecordToEncode> = fc.record({
+const record: fc.Arbitrary<RecordContent> = fc.record({
   key: fc.string({ unit: 'binary', maxLength: 200 }),
   value: fc.oneof(
     fc.uint8Array({ maxLength: 20_000 }).map((bytes) => Buffer.from(bytes)),
@@ -39,27 +41,63 @@ const topics = fc.uniqueArray(
   { selector: ({ topic }) => topic, maxLength: 3 },
 )
 
-type Topics = Parameters<typeof encodeProduceRequest>[0]['topics']
+type Topics = {
+  topic: string
+  partitions: { partition: number; messages: RecordContent[] }[]
+}[]
+
+const clientId = 'client-ü'
+const correlationId = 77
 
 async function byKafkaJs(topicData: Topics): Promise<Buffer> {
-  const { buffer } = await createKafkaJsRequest({ acks: -1, timeout: 30_000, topicData }).encode()
-  return buffer
+  const request = createKafkaJsRequest({ acks: -1, timeout: 30_000, topicData })
+  return (await frame({ correlationId, clientId, request })).buffer
 }
 
 describe('our bytes of a Produce request are those of kafkajs', () => {
   const nowMs = 1_795_335_785_123
-  const ours = (topicData: Topics) =>
-    encodeProduceRequest({ acks: -1, timeoutMs: 30_000, nowMs, topics: topicData })
+  const ours = (topicData: Topics, encoder = new RecordEncoder()) => {
+    const topics = topicData.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, messages }) => ({
+        partition,
+        records: messages.map((message) => encoder.encode(message)),
+      })),
+    }))
+    return encodeProduceRequest({ correlationId, clientId, acks: -1, timeoutMs: 30_000, nowMs, topics })
+  }
 
   test('for any records of any partitions and topics', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: nowMs })
     try {
       await fc.assert(
-        fc.asyncProperty(topics, async (topicData) => {
-          expect(ours(topicData).equals(await byKafkaJs(topicData))).toBe(true)
+        fc.asyncProperty(topics, fc.integer({ min: 1, max: 500 }), async (topicData, chunkBytes) => {
+          const bytes = ours(topicData, new RecordEncoder(chunkBytes))
+          expect(bytes.equals(await byKafkaJs(topicData))).toBe(true)
         }),
         { numRuns: 200 },
       )
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('for so many records, of so many sizes, that all lengths of their numbers occur', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: nowMs })
+    try {
+      const sized = Array.from({ length: 300 }, (_, index) => ({
+        key: 'k',
+        value: 'x'.repeat(index * 37),
+        headers: {},
+      }))
+      const many = Array.from({ length: 9_000 }, (_, index) => ({
+        key: String(index),
+        value: null,
+        headers: {},
+      }))
+      const partitions = [sized, many].map((messages, partition) => ({ partition, messages }))
+      const topicData = [{ topic: 't', partitions }]
+      expect(ours(topicData).equals(await byKafkaJs(topicData))).toBe(true)
     } finally {
       vi.useRealTimers()
     }
@@ -70,7 +108,8 @@ describe('our bytes of a Produce request are those of kafkajs', () => {
     try {
       const large = { key: 'large', value: Buffer.alloc(4 * 1024 * 1024, 'x'), headers: {} }
       const small = { key: 'small', value: '{}', headers: { kind: 'notification' } }
-      const topicData = [{ topic: 't', partitions: [{ partition: 0, messages: [small, large, small] }] }]
+      const messages = [small, large, small, { ...large, value: 'é'.repeat(2_000_000) }, small]
+      const topicData = [{ topic: 't', partitions: [{ partition: 0, messages }] }]
       expect(ours(topicData).equals(await byKafkaJs(topicData))).toBe(true)
     } finally {
       vi.useRealTimers()

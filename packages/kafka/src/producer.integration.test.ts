@@ -46,6 +46,17 @@ test('a record arrives with its key, value, headers and the broker’s time', as
   expect(tombstone).toMatchObject({ offset: 1n, value: null })
 })
 
+test('where the topic does not keep the broker’s time a record carries ours', async () => {
+  const topic = await freshTopic({ config: { 'message.timestamp.type': 'CreateTime' } })
+  await using producer = await openProducer(config, { clientId, log })
+  const before = Date.now()
+  await producer.publish([numbered(topic, 0), numbered(topic, 0)], { deadlineMs })
+  for (const { timestampMs } of await readTopic(config, topic)) {
+    expect(timestampMs).toBeGreaterThanOrEqual(before)
+    expect(timestampMs).toBeLessThanOrEqual(Date.now())
+  }
+})
+
 test('publish keeps the order of a partition over several batches', async () => {
   const topic = await freshTopic()
   await using producer = await openProducer(config, { clientId, log, maxBatchRecords: 50 })

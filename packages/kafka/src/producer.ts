@@ -1,9 +1,18 @@
-import kafkajs, { type Kafka, type Producer as KafkaJsProducer, type RecordMetadata } from 'kafkajs'
+import kafkajs from 'kafkajs'
+import type Cluster from 'kafkajs/src/cluster/index.js'
 import { type Client, connect, createClient, hasCause, rootReason } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 import { within } from './deadline.ts'
 import type { KafkaLog } from './kafka-log.ts'
-import { type AppendResult, createLane, type LogRecord, type SendOutcome } from './lane.ts'
+import {
+  type Acknowledgement,
+  type AppendResult,
+  type BatchRecord,
+  createLane,
+  type LogRecord,
+  type SendOutcome,
+} from './lane.ts'
+import { produceBatch } from './produce.ts'
 
 export type { AppendResult, LogRecord } from './lane.ts'
 
@@ -56,7 +65,7 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     () => createClient(config, { clientId, log, requestTimeoutMs, connectRetries: 4 }),
     log,
   )
-  await link.open((client, producer) => connect(config, client, producer))
+  await link.open((client, cluster) => connect(config, client, cluster))
 
   const lane = createLane(link.send, {
     maxQueuedRecords: options.maxQueuedRecords ?? 10_000,
@@ -71,19 +80,18 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     { deadlineMs }: { deadlineMs: number },
   ): Promise<readonly bigint[]> {
     const giveUpAt = performance.now() + deadlineMs
-    const sequence = { isBroken: false }
-    const offsets: bigint[] = []
+    const offsets: (readonly bigint[])[] = []
     for (let start = 0; start < records.length; start += maxBatchRecords) {
-      const slice = records.slice(start, start + maxBatchRecords)
-      const remainingMs = Math.max(0, giveUpAt - performance.now())
-      const results = await Promise.all(
-        slice.map((record) => lane.append(record, { deadlineMs: remainingMs, sequence })),
-      )
-      const problems = results.flatMap((result) => (result.kind === 'stored' ? [] : [result.reason]))
-      if (problems.length > 0) throw new Error(notConfirmed(problems, records.length))
-      for (const result of results) if (result.kind === 'stored') offsets.push(BigInt(result.offset))
+      const run = records.slice(start, start + maxBatchRecords)
+      const result = await lane.appendRun(run, { deadlineMs: Math.max(0, giveUpAt - performance.now()) })
+      if (result.kind !== 'stored') {
+        throw new Error(
+          `Kafka has not confirmed all of ${records.length} records (${result.reason}); some may be written`,
+        )
+      }
+      offsets.push(result.offsets)
     }
-    return offsets
+    return offsets.flat()
   }
 
   return {
@@ -105,49 +113,36 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
   }
 }
 
-function createKafkaJsProducer(kafka: Kafka): KafkaJsProducer {
-  return kafka.producer({
-    allowAutoTopicCreation: false,
-    // With concurrent sends kafkajs' idempotence can acknowledge a record that the broker took for a duplicate.
-    idempotent: false,
-    maxInFlightRequests: 1,
-    // The lane tries again itself, and only for those who still wait.
-    retry: { retries: 0 },
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-  })
-}
-
 /** The connections under the lane: they send a batch, and are made anew when that keeps failing. */
 function openLink(create: () => Client, log: KafkaLog) {
-  let connection: { client: Client; producer: KafkaJsProducer } | undefined
+  let connection: { client: Client; cluster: Cluster } | undefined
   let failures = 0
   let failedSince = 0
   let lastFailure: { at: number; reason: string } | undefined
 
   function prepare() {
     const client = create()
-    connection = { client, producer: createKafkaJsProducer(client.kafka) }
+    connection = { client, cluster: client.createCluster() }
     return connection
   }
 
-  async function sendOnce(batch: readonly LogRecord[]): Promise<RecordMetadata[]> {
-    const { producer } = connection ?? prepare()
-    // Does nothing while there is a connection.
-    await producer.connect()
-    return producer.sendBatch({ acks: -1, topicMessages: byTopic(batch) })
-  }
-
-  async function send(batch: readonly LogRecord[]): Promise<SendOutcome> {
-    let answer: RecordMetadata[]
+  async function send(batch: readonly BatchRecord[]): Promise<SendOutcome> {
+    const { cluster } = connection ?? prepare()
+    const attempt = new AbortController()
+    let stored: Acknowledgement[]
     try {
-      answer = await within(sendLimitMs, 'sending a batch', sendOnce(batch))
+      // A leader may have moved, which is what most failures that pass come to.
+      const produced = produceBatch(cluster, { batch, isStale: failures > 0, signal: attempt.signal })
+      stored = await within(sendLimitMs, 'sending a batch', produced)
     } catch (error) {
+      // One that is still under way must not be written behind what is sent from now on.
+      attempt.abort()
       if (hasCause(error, saysTooLarge)) return { kind: 'too_large' }
       failed(error)
       return { kind: 'failed' }
     }
     succeeded()
-    return { kind: 'answered', stored: answer.flatMap(acknowledgement) }
+    return { kind: 'answered', stored }
   }
 
   function failed(error: unknown): void {
@@ -175,9 +170,9 @@ function openLink(create: () => Client, log: KafkaLog) {
 
   return {
     send,
-    async open(connectFirst: (client: Client, producer: KafkaJsProducer) => Promise<void>): Promise<void> {
+    async open(connectFirst: (client: Client, cluster: Cluster) => Promise<void>): Promise<void> {
       const first = prepare()
-      await connectFirst(first.client, first.producer)
+      await connectFirst(first.client, first.cluster)
     },
     /** Why the last batch failed, when that is not long ago. */
     recentFailure(): string | undefined {
@@ -190,28 +185,9 @@ function openLink(create: () => Client, log: KafkaLog) {
   }
 }
 
-function byTopic(batch: readonly LogRecord[]) {
-  const messages = Map.groupBy(batch, (record) => record.topic)
-  return [...messages].map(([topic, records]) => ({
-    topic,
-    messages: records.map(({ key, value, partition, headers = {} }) => ({ key, value, partition, headers })),
-  }))
-}
-
-// kafkajs resolves even when it has sent a partition to nobody, which is why its answer is read, not its silence.
-function acknowledgement({ topicName, partition, errorCode, baseOffset }: RecordMetadata) {
-  return errorCode === 0 && baseOffset !== undefined ? [{ topic: topicName, partition, baseOffset }] : []
-}
-
 function saysTooLarge(error: Error): boolean {
   return (
     error instanceof kafkajs.KafkaJSProtocolError &&
     (error.type === 'MESSAGE_TOO_LARGE' || error.type === 'RECORD_LIST_TOO_LARGE')
   )
-}
-
-function notConfirmed(problems: readonly string[], total: number): string {
-  const counts = Object.entries(Object.groupBy(problems, (problem) => problem))
-  const reasons = counts.map(([reason, hits = []]) => `${reason}: ${hits.length}`).join(', ')
-  return `Kafka has not confirmed all of ${total} records (${reasons}); some may be written`
 }
