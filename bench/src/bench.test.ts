@@ -70,12 +70,14 @@ test('a short run of the processor bench finds the books right and leaves its fi
       recordsPerSecond: z.number(),
       repeatsPerSecond: z.number(),
       repeatsToFresh: z.number(),
+      copiesPerSecond: z.number(),
       mixedPerSecond: z.number(),
       rebuildPerSecond: z.number(),
     })
     .parse(last)
   for (const figure of Object.values(headline)) expect(figure).toBeGreaterThan(0)
-  for (const title of ['fresh', 'repeated', 'mixed', 'obvious', 'rebuild']) expect(stdout).toContain(title)
+  for (const title of ['fresh', 'repeated', 'copied', 'mixed', 'obvious', 'rebuild'])
+    expect(stdout).toContain(title)
   expect(z.object({ headline: z.unknown(), problems: z.array(z.string()) }).parse(json)).toEqual({
     headline,
     problems: [],

@@ -49,7 +49,8 @@ const shortOptions = { rounds: 1, records: 4_000, warmUp: 1_000, obviousRecords:
 export function createProcessorBench({ env }: { env: Env }): Verb {
   return createVerb({
     name: 'processor',
-    about: 'Measures the processor on new, repeated and mixed records, beside the obvious implementation.',
+    about:
+      'Measures the processor on new, repeated, copied and mixed records, beside the obvious implementation.',
     more: help,
     options,
     run: (given) => run(given.short ? { ...given, ...shortOptions } : given, env),
@@ -58,7 +59,8 @@ export function createProcessorBench({ env }: { env: Env }): Verb {
 
 const help = `Each stream is a backlog that a process finds when it starts: the processor as it is in production, or the obvious
 implementation, which takes one record at a time. Fresh: every record is a new registration. Repeated: the same contents,
-signed anew, so that nothing but registers moves. Mixed: of ten records three are new registrations, two new contents,
+signed anew, so that nothing but registers moves. Copied: the very same notifications once more, so that nothing moves
+and nothing is published. Mixed: of ten records three are new registrations, two new contents,
 four repeats and one is an exact copy. The streams take turns; figures are medians over the rounds, with the least and
 the greatest. They count from when the warm-up is settled to when all is, as the books in Redis say. CPU is user and
 system time of a process with all its threads, divided by the records. Rebuild: Redis is emptied under a running

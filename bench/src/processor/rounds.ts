@@ -36,7 +36,7 @@ export async function measureRounds(bench: Workbench, options: RoundOptions): Pr
   const { rounds, records, warmUp, obviousRecords, profileFolder, progress } = options
   const streams = createStreams({ startMs: Date.now() })
   const obviousStreams = createStreams({ startMs: Date.now() })
-  const series: Rounds['series'] = { fresh: [], repeated: [], mixed: [], obvious: [] }
+  const series: Rounds['series'] = { fresh: [], repeated: [], copied: [], mixed: [], obvious: [] }
   const problems: string[] = []
   let said: readonly Notification[] = []
   for (let round = 1; round <= rounds; round++) {

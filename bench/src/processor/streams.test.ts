@@ -22,6 +22,14 @@ test('a repeated stream says what the fresh one said, signed later', () => {
   expect(Math.min(...timesOf(repeated))).toBeGreaterThan(Math.max(...timesOf(fresh)))
 })
 
+test('a copied stream says what was said last, to the letter', () => {
+  const streams = createStreams({ startMs: 1_000 })
+  streams.take('fresh', 20)
+  const repeated = streams.take('repeated', 20)
+  expect(streams.take('copied', 20)).toEqual(repeated)
+  expect(expectedOf('copied', 20)).toEqual({ applied: 0, repeated: 20, moved: 0 })
+})
+
 test.each([10, 14, 200])('a mixed stream of %d comes to what the books are expected to say', (count) => {
   const streams = createStreams({ startMs: 1_000 })
   const said = new Map(streams.take('fresh', count).map((one) => [one.n, new Set([one.step])]))

@@ -4,8 +4,8 @@ import { partitionOf } from '@signalbox/kafka/partition'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import { merchantId, notificationBody } from '../notification-body.ts'
 
-/** Each asks for other work: everything is new; nothing is but the Request-Time; or some of both. */
-export const streamNames = ['fresh', 'repeated', 'mixed'] as const
+/** Each asks for other work: everything is new; nothing is but the Request-Time; nothing at all; or some of each. */
+export const streamNames = ['fresh', 'repeated', 'copied', 'mixed'] as const
 export type StreamName = (typeof streamNames)[number]
 
 /** One notification: the step-th content of the n-th registration, signed at that time. */
@@ -44,6 +44,7 @@ export function createStreams({ startMs }: { startMs: number }) {
       known = known.slice(0, count).map(signed)
       return known
     },
+    copied: (count) => known.slice(0, count),
     mixed(count) {
       const visited = known.values()
       return Array.from({ length: count }, (_, index) => {
@@ -73,8 +74,8 @@ const mixedChanged = 2
 export function expectedOf(stream: StreamName, count: number): Expected {
   const appliedOfTurn = mixedNew + mixedChanged
   const mixed = Math.floor(count / mixedTurns) * appliedOfTurn + Math.min(count % mixedTurns, appliedOfTurn)
-  const applied = { fresh: count, repeated: 0, mixed }[stream]
-  const exactCopies = stream === 'mixed' ? Math.floor(count / mixedTurns) : 0
+  const applied = { fresh: count, repeated: 0, copied: 0, mixed }[stream]
+  const exactCopies = { fresh: 0, repeated: 0, copied: count, mixed: Math.floor(count / mixedTurns) }[stream]
   return { applied, repeated: count - applied, moved: count - exactCopies }
 }
 

@@ -130,13 +130,16 @@ function pathOf(levels: readonly Level[]): string {
 }
 
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (at < text.length) {
-    const unit = text.charCodeAt(at)
-    if (unit === quote) break
-    at += unit === backslash ? 2 : 1
-  }
-  return at
+  let end = text.indexOf('"', start + 1)
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end === -1 ? text.length : end
+}
+
+/** Behind an odd number of backslashes. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at
+  while (text.charCodeAt(before - 1) === backslash) before -= 1
+  return (at - before) % 2 === 1
 }
 
 /** The name between two quotes, which is worth parsing only where it holds an escape. */

@@ -46,6 +46,7 @@ export function parseRegistrationKey(key: string): RegistrationRef | null {
 }
 
 function decodeKeyPart(part: string): string | undefined {
+  if (!part.includes('%')) return part
   try {
     return decodeURIComponent(part)
   } catch {

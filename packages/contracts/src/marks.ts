@@ -22,31 +22,33 @@ export function marksOf({
 }): readonly Mark[] {
   const { referenceMerchantId } = body
   const marks: Mark[] = []
-  if (textsOf(body).includes('')) marks.push('empty_text')
+  if (hasEmptyText(body)) marks.push('empty_text')
   if (appendTimeMs - requestTimeMs > lateMs) marks.push('late')
   if (requestTimeMs - appendTimeMs > earlyMs) marks.push('early')
   if (referenceMerchantId && isLongMerchantId(referenceMerchantId)) marks.push('long_merchant_id')
   return marks
 }
 
-/** All texts of the members that we use. */
-function textsOf(body: NotificationBody): readonly unknown[] {
-  return [
-    body.referenceMerchantId,
-    body.referenceStoreId,
-    body.registrationRequestId,
-    body.registrationResult?.registrationStatus,
-    ...(body.pspRegistrationResultList ?? []).flatMap(({ pspName, productCodes, registrationResult }) => [
-      pspName,
-      registrationResult?.registrationStatus,
-      registrationResult?.rejectionReason,
-      registrationResult?.rejectReasons,
-      productCodes,
-    ]),
-  ].flat()
+/** In any of the members that we use. */
+function hasEmptyText(body: NotificationBody): boolean {
+  if (body.referenceMerchantId === '' || body.referenceStoreId === '') return true
+  if (body.registrationRequestId === '' || body.registrationResult?.registrationStatus === '') return true
+  return (body.pspRegistrationResultList ?? []).some(
+    ({ pspName, productCodes, registrationResult }) =>
+      pspName === '' ||
+      productCodes?.includes('') ||
+      registrationResult?.registrationStatus === '' ||
+      isEmptyText(registrationResult?.rejectionReason) ||
+      isEmptyText(registrationResult?.rejectReasons),
+  )
+}
+
+function isEmptyText(reason: string | readonly string[] | null | undefined): boolean {
+  return typeof reason === 'string' ? reason === '' : (reason?.includes('') ?? false)
 }
 
 function isLongMerchantId(id: string): boolean {
   // A code point is one or two units of `length`.
+  if (id.length <= shortMerchantId) return false
   return id.length > 2 * shortMerchantId || Array.from(id).length > shortMerchantId
 }

@@ -231,6 +231,14 @@ test('a command takes effect with its append, and a round was opened when it say
   })
 })
 
+test('ids of a command have as many characters as all ids, each of one or two units', () => {
+  const about = { referenceMerchantId: '\u{20000}'.repeat(64), referenceStoreId: '\u{20000}'.repeat(32) }
+  const key = `client/${'%F0%A0%80%80'.repeat(64)}`
+  for (const name of ['registration.erased', 'registration.forgotten']) {
+    expect(command({ command: name, ...about }, { key })).toMatchObject({ kind: 'statement' })
+  }
+})
+
 test.each([
   ['nobody knows', { command: 'registration.closed' }, {}, 'wrong_type', 'command'],
   ['names no merchant', { command: 'registration.erased' }, {}, 'wrong_type', 'referenceMerchantId'],
@@ -242,6 +250,20 @@ test.each([
     { key: 'client/%EF%BF%BD' },
     'invalid_text',
     'referenceMerchantId',
+  ],
+  [
+    'erases a merchant of 65 characters',
+    { command: 'registration.erased', referenceMerchantId: 'm'.repeat(65) },
+    { key: `client/${'m'.repeat(65)}` },
+    'over_long_id',
+    'referenceMerchantId',
+  ],
+  [
+    'forgets a store of 33 characters',
+    { command: 'registration.forgotten', referenceMerchantId: 'M', referenceStoreId: '\u{20000}'.repeat(33) },
+    {},
+    'over_long_id',
+    'referenceStoreId',
   ],
 ])('a command that %s is set aside', (_, body, of, reason, where) => {
   expect(command(body, of)).toMatchObject({ kind: 'quarantine', reason, where })

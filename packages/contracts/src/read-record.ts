@@ -12,7 +12,7 @@ import { parseCommandHeaders, type RegistrationCommand, registrationCommand } fr
 import { type InquiryBody, readInquiryBody } from './inquiry-body.ts'
 import { parseInquiryHeaders } from './inquiry-record.ts'
 import type { MemberTree } from './json-text.ts'
-import { merchantKey } from './keys.ts'
+import { merchantKey, registrationKey } from './keys.ts'
 import { type Mark, marksOf } from './marks.ts'
 import { readBody, readNotificationBody } from './notification-body.ts'
 import { parseRawHeaders } from './raw-record.ts'
@@ -39,7 +39,8 @@ export type ReadRecord<R extends RawRecord> = {
 type RawCause = { notificationId: string; requestTime: string; traceparent: string | null }
 
 type Said =
-  | { kind: 'statement'; statement: Statement; cause: RawCause }
+  /** `key` is the registration's. */
+  | { kind: 'statement'; statement: Statement; key: string; cause: RawCause }
   | { kind: 'quarantine'; reason: QuarantineReason; where: string }
 
 type Quarantine = Extract<Said, { kind: 'quarantine' }>
@@ -142,6 +143,8 @@ function observeCommand(
   // Such a text shares its key with another one: the command would be about what it does not name.
   if (!isUsable(referenceMerchantId)) return quarantine('invalid_text', 'referenceMerchantId')
   if (!isUsable(referenceStoreId ?? '')) return quarantine('invalid_text', 'referenceStoreId')
+  if (hasMoreThan(64, referenceMerchantId)) return quarantine('over_long_id', 'referenceMerchantId')
+  if (hasMoreThan(32, referenceStoreId ?? '')) return quarantine('over_long_id', 'referenceStoreId')
   if (command.command === 'registration.opened') {
     return observeOpening({
       registration,
@@ -164,6 +167,11 @@ function isUsable(id: string): boolean {
   return id.isWellFormed() && !id.includes('\0')
 }
 
+/** Counted in code points, as everywhere; the schema counts units of `length`, and takes twice as many. */
+function hasMoreThan(most: number, id: string): boolean {
+  return Array.from(id).length > most
+}
+
 /** Under another key it may stand in another partition, where a second worker would keep the same registration. */
 function underItsKey(record: RawRecord, cause: RawCause, observed: Observed): Said & { cause: RawCause } {
   if (observed.kind === 'quarantine') return { cause, ...quarantine(observed.reason, observed.where) }
@@ -171,7 +179,7 @@ function underItsKey(record: RawRecord, cause: RawCause, observed: Observed): Sa
   if (record.key !== merchantKey(statement.registration)) {
     return { cause, ...quarantine('unreadable_record', 'key') }
   }
-  return { kind: 'statement', cause, statement }
+  return { kind: 'statement', cause, statement, key: registrationKey(statement.registration) }
 }
 
 function unreadable<R extends RawRecord>(record: R, where: string): ReadRecord<R> {

@@ -21,6 +21,10 @@ export type Books = { countedFrom: string; countedThrough: string; counts: Outco
 
 export type NamedRegistration = { registration: RegistrationRef; stored: StoredRegistration }
 
+/** What is to be written of a registration: itself, or the text of it that was made already. */
+export type WrittenRegistration = NamedRegistration | PackedRegistration
+type PackedRegistration = { registration: RegistrationRef; packed: string }
+
 /** Since when a registration is on a list, epoch milliseconds; null: it leaves the list. */
 export type AttentionMove = { kind: AttentionKind; registration: RegistrationRef; sinceMs: number | null }
 
@@ -57,7 +61,7 @@ export type RegistrationStore = AsyncDisposable & {
     partition: number
     expected: string | null
     next: string
-    registrations: readonly NamedRegistration[]
+    registrations: readonly WrittenRegistration[]
     removed: readonly RegistrationRef[]
     attention: readonly AttentionMove[]
     counted: Books | null
@@ -82,7 +86,7 @@ export type RegistrationStore = AsyncDisposable & {
   restore(of: {
     partition: number
     marker: string
-    registrations: readonly NamedRegistration[]
+    registrations: readonly WrittenRegistration[]
     removed: readonly RegistrationRef[]
     attention: readonly AttentionMove[]
   }): Promise<Saved>
@@ -183,9 +187,9 @@ export async function openRegistrationStore(options: {
           counted?.countedThrough ?? '',
           ...outcomes.flatMap((outcome) => [outcome, String(counted?.counts[outcome] ?? 0)]),
           ...[attentionKinds.length, registrations.length, removed.length].map(String),
-          ...registrations.flatMap(({ registration, stored }) => [
-            fieldOf(registration.referenceStoreId),
-            packStored(stored),
+          ...registrations.flatMap((written) => [
+            fieldOf(written.registration.referenceStoreId),
+            'packed' in written ? written.packed : packStored(written.stored),
           ]),
           ...removed.map((registration) => fieldOf(registration.referenceStoreId)),
           ...attention.flatMap(({ kind, registration, sinceMs }) => [

@@ -21,13 +21,13 @@ export type StoredHead = {
 // A head would be a third of what a registration takes in Redis. So numbers have base 36, each is told by its distance
 // from one that stands there already, a UUID is 22 letters, and a time is told by its form and that distance.
 
-const shape = /^([0-9a-z])([0-9a-z]+)\.(-?[0-9a-z]*)\.(-?[0-9a-z]*)\.(.+)$/s
+const shape = /^[0-9a-z]([0-9a-z]+)\.(-?[0-9a-z]*)\.(-?[0-9a-z]*)\.(.+)$/s
 
 /** On one line. */
 export function packHead({ foldVersion, rev, cause }: StoredHead): string {
   const { notificationId, requestTime, offset, appendTimeMs } = cause
-  const behind = BigInt(rev) - BigInt(offset)
-  const start = `${foldVersion.toString(36)}${BigInt(rev).toString(36)}.${behind === 0n ? '' : behind.toString(36)}`
+  const behind = rev === offset ? '' : (BigInt(rev) - BigInt(offset)).toString(36)
+  const start = `${foldVersion.toString(36)}${BigInt(rev).toString(36)}.${behind}`
   const uuid = packUuid(notificationId)
   const time = packTime(requestTime, appendTimeMs)
   if (uuid === null || time === null) {
@@ -36,29 +36,23 @@ export function packHead({ foldVersion, rev, cause }: StoredHead): string {
   return `${start}.${(appendTimeMs - uuidTimeMs(notificationId)).toString(36)}.${time}.${uuid}`
 }
 
-/** null: not a text of `packHead`, now or at an earlier time. */
+/** Which build wrote a text that begins with a head. */
+export function writtenBy(packed: string): number {
+  return Number.parseInt(packed.charAt(0), 36)
+}
+
+/** null: not a text of `packHead`. */
 export function unpackHead(packed: string): StoredHead | null {
-  if (packed.startsWith('[')) return unpackList(packed)
-  const [, version, rev, behind, appended, names] = shape.exec(packed) ?? []
-  if (version === undefined || rev === undefined || appended === undefined || names === undefined) return null
+  const [, rev, behind, appended, names] = shape.exec(packed) ?? []
+  if (rev === undefined || appended === undefined || names === undefined) return null
   const offset = parseBase36(rev) - parseBase36(behind ?? '')
   const named = names.startsWith('[') ? unpackTexts(names, appended) : unpackNames(names, appended)
   if (named === null || offset < 0n) return null
   return {
-    foldVersion: Number.parseInt(version, 36),
+    foldVersion: writtenBy(packed),
     rev: String(parseBase36(rev)),
     cause: { ...named, offset: String(offset) },
   }
-}
-
-/** As builds of fold version 1 wrote it. */
-const list = z.tuple([z.int(), z.string(), z.string(), z.string(), z.string(), z.int()])
-
-function unpackList(packed: string): StoredHead | null {
-  const parsed = list.safeParse(parse(packed))
-  if (!parsed.success) return null
-  const [foldVersion, rev, notificationId, requestTime, offset, appendTimeMs] = parsed.data
-  return { foldVersion, rev, cause: { notificationId, requestTime, offset, appendTimeMs } }
 }
 
 type Named = { notificationId: string; requestTime: string; appendTimeMs: number }
@@ -99,6 +93,9 @@ function uuidTimeMs(uuid: string): number {
 }
 
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(?:Z|([+-])(\d\d):(\d\d))$/
+/** Of such texts those with a day that every month has, and all else in range: they come back for sure. */
+const anyMonthsTime =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d[.\d]*Z$/
 
 /** The forms in which a time is signed: `e` epoch milliseconds; ISO 8601 with (`m`) and without (`s`) milliseconds. */
 function packTime(text: string, nearMs: number): string | null {
@@ -110,7 +107,8 @@ function packTime(text: string, nearMs: number): string | null {
   const form = iso === null ? 'e' : fraction === undefined ? 's' : 'm'
   const zone = sign === undefined ? '' : `,${sign}${(Number(hours) * 60 + Number(minutes)).toString(36)}`
   const packed = `${form}${distance}${zone}`
-  // Whatever does not come back letter by letter is kept as a text.
+  // Whatever does not come back letter by letter is kept as a text; to try costs as much as all else here.
+  if (iso !== null && anyMonthsTime.test(text)) return packed
   return unpackTime(packed, nearMs) === text ? packed : null
 }
 

@@ -1,9 +1,9 @@
+import { crc32 } from 'node:zlib'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import { foldVersion } from '@signalbox/registration/fold'
-import { packRegistration } from '@signalbox/registration/packed'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { packStored, unpackStored } from './stored-registration.ts'
+import { inspectStored, packForBoth, packStored, unpackStored } from './stored-registration.ts'
 
 const uuid = '01890a5d-ac96-774b-bcce-b302099a8057'
 const cause = { notificationId: 'n', requestTime: '2024-01-02T03:04:05Z', offset: '7', appendTimeMs: 1 }
@@ -61,22 +61,29 @@ test('a stored registration comes back as it was', () => {
   )
 })
 
-test.each([
-  ['nothing', ''],
-  ['no line break', packStored(stored).replace('\n', '')],
-  ['a head with a member too few', packStored(stored).replace('.', '')],
-  ['a registration that is cut', packStored(stored).slice(0, -1)],
-])('what is damaged is never taken for a registration: %s', (_, text) => {
-  expect(() => unpackStored(text)).toThrow(/damaged/)
+test('what a state record keeps comes back without the hashes of contents, and the view has these too', () => {
+  const contents = ['abcdefghijk', 'lmnopqrstuv']
+  const given = { ...stored, registration: { ...emptyRegistration, version: 3, contents } }
+  const both = packForBoth(given)
+  expect(both.stored).toBe(packStored(given))
+  expect(unpackStored(both.kept)).toEqual({ ...given, registration: { ...given.registration, contents: [] } })
 })
 
-test('what a build of fold version 1 wrote is read', () => {
-  const head = JSON.stringify([1, '9', 'n', '2024-01-02T03:04:05Z', '7', 1])
-  const text = `${head}\n${packRegistration(emptyRegistration)}`
-  expect(unpackStored(text)).toEqual(stored)
+test('damage is noticed, wherever it is', () => {
+  const text = packStored(stored)
+  expect(inspectStored(text)).toEqual({ foldVersion })
+  for (let place = 0; place < text.length; place += 1) {
+    const [before, letter, after] = [text.slice(0, place), text.charAt(place), text.slice(place + 1)]
+    for (const damaged of [before, before + after, `${before}${letter === 'a' ? 'b' : 'a'}${after}`]) {
+      expect(inspectStored(damaged)).toBe(null)
+      expect(() => unpackStored(damaged)).toThrow(/damaged/)
+    }
+  }
 })
 
 test('what a later fold wrote is not read', () => {
-  const later = packStored(stored).replace(String(foldVersion), String(foldVersion + 1))
-  expect(() => unpackStored(later)).toThrow(/run the later build/)
+  const rest = packStored(stored).slice(7)
+  const later = String(foldVersion + 1) + rest.slice(1)
+  const text = crc32(later).toString(36).padStart(7, '0') + later
+  expect(() => unpackStored(text)).toThrow(/run the later build/)
 })

@@ -1,5 +1,5 @@
 import { flagsOf } from './flags.ts'
-import type { Registers, Registration, Sightings } from './registration.ts'
+import type { Registers, Registration, Round, Sightings } from './registration.ts'
 import { latestRound, sightingsIn, startOf } from './rounds.ts'
 
 /** What somebody should look at, and since when, in epoch milliseconds. */
@@ -7,17 +7,28 @@ export type Attention = Partial<Record<'doubtful' | 'pending' | 'unanswered' | '
 
 /**
  * `doubtful`: a flag warns. `pending`: the collective status says so. `unanswered`: the latest round was opened by
- * command, and no notification ever came in it. `erased`: and nothing was heard since.
+ * command, no notification ever came in it, and no inquiry that asked for it was told a status. `erased`: and nothing
+ * was heard since.
  */
 export function attentionOf({ view, registers }: Registration): Attention {
   const attention: Attention = {}
-  const lastSignedMs = lastSignedIn(registers)
-  if (flagsOf(registers).some(({ severity }) => severity === 'warn')) attention.doubtful = lastSignedMs
-  if (view.collectiveStatus === 'PENDING') attention.pending = lastSignedMs
+  const isDoubtful = view.flags.length > 0 && flagsOf(registers).some(({ severity }) => severity === 'warn')
+  const isPending = view.collectiveStatus === 'PENDING'
+  if (isDoubtful || isPending) {
+    const lastSignedMs = lastSignedIn(registers)
+    if (isDoubtful) attention.doubtful = lastSignedMs
+    if (isPending) attention.pending = lastSignedMs
+  }
   const latest = latestRound(registers)
-  if (latest !== null && latest.firstSeenMs === null) attention.unanswered = startOf(latest)
+  if (latest !== null && latest.firstSeenMs === null && !isAnswered(latest, registers)) {
+    attention.unanswered = startOf(latest)
+  }
   if (view.erasedAtMs !== null) attention.erased = view.erasedAtMs
   return attention
+}
+
+function isAnswered({ id }: Round, { inquiry }: Registers): boolean {
+  return inquiry.collective?.askedRound === id || inquiry.entries.some(({ askedRound }) => askedRound === id)
 }
 
 /**

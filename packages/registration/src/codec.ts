@@ -1,4 +1,4 @@
-import { digitAt, letterOf, lettersOf } from './letters.ts'
+import { digitAt, letterOf } from './letters.ts'
 import type { Rank } from './registration.ts'
 
 /**
@@ -22,26 +22,32 @@ type Unpacking = {
   isDamaged: boolean
 }
 
-/** `format` is one letter. The check letters behind it tell whether the rest is whole. */
+/** `format` is one letter. Whoever keeps the text where it may be damaged has to add a checksum. */
 export function packText<Value>(
   codec: Codec<Value>,
   { format, value }: { format: string; value: Value },
 ): string {
-  const into: Packing = { packed: '', texts: new Map(), ranks: [], previousMs: 0 }
+  const into: Packing = { packed: format, texts: new Map(), ranks: [], previousMs: 0 }
   codec.pack(value, into)
-  return format + checkOf(into.packed) + into.packed
+  return into.packed
 }
 
-/** null: not a text of `packText` with this codec and format, or damaged. */
+/** null: not a text of `packText` with this codec and format. `end`: from there on something else follows. */
 export function unpackText<Value>(
   codec: Codec<Value>,
   { format, packed }: { format: string; packed: string },
-): Value | null {
-  const head = format.length + checkLetters
-  if (packed.slice(0, head) !== format + checkOf(packed.slice(head))) return null
-  const from: Unpacking = { packed, at: head, texts: [], ranks: [], previousMs: 0, isDamaged: false }
+): { value: Value; end: number } | null {
+  if (!packed.startsWith(format)) return null
+  const from: Unpacking = {
+    packed,
+    at: format.length,
+    texts: [],
+    ranks: [],
+    previousMs: 0,
+    isDamaged: false,
+  }
   const value = codec.unpack(from)
-  return from.isDamaged || from.at !== packed.length ? null : value
+  return from.isDamaged ? null : { value, end: from.at }
 }
 
 /** From 0 upwards. The lowest bits come first; a letter of the upper half says that more follow. */
@@ -145,19 +151,6 @@ export function text(wellKnown: readonly string[]): Codec<string> {
   return { pack, unpack: (from) => unpack(from) ?? damaged(from, '') }
 }
 
-/** A text of always the same length, as it is. */
-export function letters(length: number): Codec<string> {
-  return {
-    pack(value, into) {
-      into.packed += value
-    },
-    unpack(from) {
-      from.at += length
-      return from.at > from.packed.length ? damaged(from, '') : from.packed.slice(from.at - length, from.at)
-    },
-  }
-}
-
 /** A rank, or its place among those before it: entries that were seen in the same snapshot have the same. */
 export function sharedRank(compare: (left: Rank, right: Rank) => number, codec: Codec<Rank>): Codec<Rank> {
   return {
@@ -208,15 +201,6 @@ function nextDigit(from: Unpacking): number {
   const digit = digitAt(from.packed, from.at)
   from.at += 1
   return digit ?? damaged(from, 0)
-}
-
-const checkLetters = 3
-
-function checkOf(packed: string): string {
-  let sum = 0
-  for (let index = 0; index < packed.length; index += 1)
-    sum = (Math.imul(sum, 31) + packed.charCodeAt(index)) >>> 0
-  return lettersOf(sum, checkLetters)
 }
 
 function damaged<Value>(from: Unpacking, instead: Value): Value {

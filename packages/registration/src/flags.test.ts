@@ -127,6 +127,7 @@ describe('round_order', () => {
 describe('inconsistent_collective', () => {
   const doubtful = { inconsistent_collective: 'warn' }
   const completed = { atMs: 0, collective: 'COMPLETED' } as const
+  const polled = answer({ atMs: 1, collective: 'COMPLETED', entries: { GCASH: 'APPROVED' } })
   test.each<[string, Said[], Record<string, string>]>([
     ['COMPLETED, all final', [say({ ...completed, entries: { GCASH: 'REJECTED' } })], {}],
     [
@@ -163,11 +164,38 @@ describe('inconsistent_collective', () => {
       ],
       {},
     ],
+    ['cleared by an inquiry that asked for the round', [say(completed), polled], {}],
+    ['not by one that asked for none', [say(completed), { ...polled, round: null }], doubtful],
+    ['not by one that asked for an unknown one', [say(completed), { ...polled, round: 'R9' }], doubtful],
     [
-      'an inquiry mentions no entry in a round',
-      [say(completed), answer({ atMs: 1, collective: 'COMPLETED', entries: { GCASH: 'APPROVED' } })],
+      'not by one that asked for an older round',
+      [open('R0', -hourMs), say(completed), { ...polled, round: 'R0' }],
       doubtful,
     ],
+    [
+      'not by one that does not count, of an entry that a later round decides',
+      [
+        say({ atMs: 2, round: 'R2', collective: 'COMPLETED', entries: { GCASH: 'PENDING' } }),
+        open('R2', 0),
+        open('R1', -99 * hourMs),
+        polled,
+      ],
+      doubtful,
+    ],
+    ['known by its opening and inquiries alone', [open('R1', 0), polled], {}],
+    ['known by inquiries alone', [{ ...polled, round: null }], {}],
+    [
+      'COMPLETED was answered, and one that is PENDING',
+      [open('R1', 0), answer({ ...completed, entries: { GCASH: 'APPROVED', TNG: 'PENDING' } })],
+      doubtful,
+    ],
+    ['COMPLETED was answered, and no entry', [open('R1', 0), answer(completed)], doubtful],
+    [
+      'PENDING was answered, and all are final',
+      [open('R1', 0), answer({ atMs: 0, entries: { GCASH: 'APPROVED' } })],
+      doubtful,
+    ],
+    ['a round that is opened after the answer', [open('R1', 0), polled, open('R2', hourMs)], {}],
     ['a round that is only opened', [say(completed), open('R2', hourMs)], {}],
   ])('%s', (_, statements, expected) => {
     expect(flags(...statements)).toEqual(expected)

@@ -1,6 +1,6 @@
 import { laterOf } from './merging.ts'
 import type { Flag, Registers } from './registration.ts'
-import { latestRound, sightingsIn, startOf } from './rounds.ts'
+import { latestRound, roundAsked, sightingsIn, startOf } from './rounds.ts'
 import { isFinal } from './statement.ts'
 import { type Severity, type Visible, visibleIn } from './visible.ts'
 
@@ -55,8 +55,13 @@ function isRoundOrderDoubtful({ rounds }: Registers): boolean {
 /** COMPLETED says that all have answered, PENDING that some have not, and the entries of that round differ. */
 function isCollectiveInconsistent(registers: Registers, { collectiveStatus, entries }: Visible): boolean {
   if (collectiveStatus === null) return false
-  const latest = sightingsIn(registers, latestRound(registers)?.id ?? null)
-  const current = entries.filter(({ mentionedIn }) => mentionedIn !== null && mentionedIn === latest)
+  const latestId = latestRound(registers)?.id ?? null
+  const latest = sightingsIn(registers, latestId)
+  const current = entries.filter(
+    ({ mentionedIn, answer }) =>
+      (mentionedIn !== null && mentionedIn === latest) ||
+      (answer !== null && roundAsked(answer, registers) === latestId),
+  )
   const haveAnswered = current.length > 0 && current.every(({ status }) => isFinal(status))
   return haveAnswered !== (collectiveStatus === 'COMPLETED')
 }

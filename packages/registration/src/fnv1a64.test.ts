@@ -6,7 +6,8 @@ test.each([
   ['a', 'af63dc4c8601ec8c'],
   ['foobar', '85944171f73967e8'],
 ])('agrees with the published vector for %j', (text, hex) => {
-  expect(fnv1a64(text)).toBe(hashOfHex(hex))
+  expect(fnv1a64([text])).toBe(hashOfHex(hex))
+  expect(fnv1a64(Array.from(text))).toBe(hashOfHex(hex))
 })
 
 test('each of the 64 bits shows', () => {

@@ -7,7 +7,10 @@ import { viewOf } from './view.ts'
 export type Decision =
   /** The view changed (`flagged`: only its flags): a new version. */
   | { outcome: 'applied' | 'flagged'; next: Registration; previous: View; moved: true }
-  /** Nothing visible changed. `moved`: a register rose, so a state record is due. */
+  /**
+   * Nothing visible changed. `moved`: a register rose, so a state record is due. An exact copy of what was said last
+   * gives the very registration that was known.
+   */
   | { outcome: 'repeated' | 'stale'; next: Registration; moved: boolean }
   /** It is forgotten: what an erasure had left goes too, without a new version. */
   | { outcome: 'applied'; next: null; previous: View; moved: true }
@@ -50,9 +53,10 @@ export function fold(known: Registration, said: Statement): Decision {
     return { outcome, next, previous: known.view, moved: true }
   }
 
+  const isSame = registers === known.registers && contents === known.contents
   return {
     outcome: known.contents.includes(content) ? 'repeated' : 'stale',
-    next: { version: known.version, view: known.view, registers, contents },
+    next: isSame ? known : { version: known.version, view: known.view, registers, contents },
     moved: registers !== known.registers,
   }
 }
@@ -65,6 +69,7 @@ function forget(known: Registration, said: Forgetting): Decision {
 }
 
 function remember(content: string, contents: readonly string[]): readonly string[] {
+  if (contents.at(-1) === content) return contents
   return [...contents.filter((hash) => hash !== content), content].slice(-contentsRemembered)
 }
 

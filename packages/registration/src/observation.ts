@@ -346,6 +346,7 @@ function isUsableText(text: string): boolean {
 
 /** A code point is one or two units of `text.length`. */
 function isLongerThan(text: string, most: number): boolean {
+  if (text.length <= most) return false
   return text.length > 2 * most || Array.from(text).length > most
 }
 

@@ -1,6 +1,5 @@
 import {
   type Codec,
-  letters,
   list,
   nullable,
   nullableText,
@@ -13,7 +12,6 @@ import {
   unpackText,
 } from './codec.ts'
 import { hashLetters } from './fnv1a64.ts'
-import { isFormat1, unpackRegistersOfFormat1, unpackRegistrationOfFormat1 } from './packed-format-1.ts'
 import type {
   Answer,
   EntrySightings,
@@ -32,7 +30,7 @@ import type { CollectiveStatus, EntryId, EntryStatus, FinalStatus } from './stat
 import { wellKnownTexts } from './well-known-texts.ts'
 
 // Stored for long: another order of members or choices is another format.
-const format = '2'
+const format = '3'
 
 const name = text(wellKnownTexts)
 const optionalText = nullableText(wellKnownTexts)
@@ -235,40 +233,41 @@ const view: Codec<View> = {
   }),
 }
 
-const contents = list(letters(hashLetters))
-const registration: Codec<Registration> = {
+/** The view stands behind the registers and shares their texts. */
+const published: Codec<Omit<Registration, 'contents'>> = {
   pack(value, into) {
+    registers.pack(value.registers, into)
     number.pack(value.version, into)
     view.pack(value.view, into)
-    registers.pack(value.registers, into)
-    contents.pack(value.contents, into)
   },
-  unpack: (from) => ({
-    version: number.unpack(from),
-    view: view.unpack(from),
-    registers: registers.unpack(from),
-    contents: contents.unpack(from),
-  }),
+  unpack(from) {
+    const known = registers.unpack(from)
+    return { version: number.unpack(from), view: view.unpack(from), registers: known }
+  },
 }
 
-/** A registration as compact text, for the view in Redis. */
+/** A registration as compact text. Not checked for damage: `unpackRegistration` may take that for another one. */
 export function packRegistration(value: Registration): string {
-  return packText(registration, { format, value })
+  return addContents(packPublished(value), value.contents)
 }
 
-/** null: not a text of `packRegistration`, of this format or an earlier one, or damaged. */
+/** The same without the hashes of contents, on which nothing visible depends. */
+export function packPublished(value: Registration): string {
+  return packText(published, { format, value })
+}
+
+/** Makes a text of `packPublished` one of `packRegistration`. */
+export function addContents(packed: string, contents: readonly string[]): string {
+  return packed + contents.join('')
+}
+
+/** null: a text of neither `packRegistration` nor `packPublished`. */
 export function unpackRegistration(packed: string): Registration | null {
-  return isFormat1(packed)
-    ? unpackRegistrationOfFormat1(packed)
-    : unpackText(registration, { format, packed })
-}
-
-/** The registers alone, for the opaque member of state records. Equal registers give equal texts. */
-export function packRegisters(value: Registers): string {
-  return packText(registers, { format, value })
-}
-
-/** null: not a text of `packRegisters`, of this format or an earlier one, or damaged. */
-export function unpackRegisters(packed: string): Registers | null {
-  return isFormat1(packed) ? unpackRegistersOfFormat1(packed) : unpackText(registers, { format, packed })
+  const unpacked = unpackText(published, { format, packed })
+  if (unpacked === null || (packed.length - unpacked.end) % hashLetters !== 0) return null
+  const contents: string[] = []
+  for (let at = unpacked.end; at < packed.length; at += hashLetters) {
+    contents.push(packed.slice(at, at + hashLetters))
+  }
+  return { ...unpacked.value, contents }
 }

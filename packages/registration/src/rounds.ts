@@ -1,5 +1,6 @@
 import { earlierOf, knownUnlessChanged } from './merging.ts'
-import type { Registers, Round, Sightings } from './registration.ts'
+import type { Answer, Registers, Round, Sightings } from './registration.ts'
+import type { CollectiveStatus, EntryStatus } from './statement.ts'
 import { compareText } from './text-order.ts'
 
 /** When a round began: as the acquirer says, else with the first that was heard in it. */
@@ -14,6 +15,14 @@ export function latestRound({ rounds }: Registers): Round | null {
 /** What was said in a round (null: outside any); null: nothing, or it is forgotten. */
 export function sightingsIn({ sightings }: Registers, roundId: string | null): Sightings | null {
   return sightings.find((said) => said.roundId === roundId) ?? null
+}
+
+/** The known round that an answer was asked for; null: none. */
+export function roundAsked(
+  { askedRound }: Answer<EntryStatus | CollectiveStatus>,
+  { rounds }: Registers,
+): string | null {
+  return rounds.find(({ id }) => id === askedRound)?.id ?? null
 }
 
 /** Joined by id, oldest first. */

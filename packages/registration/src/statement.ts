@@ -88,28 +88,27 @@ export function compareEntries(left: EntryId, right: EntryId): number {
  */
 export function contentHash(said: Statement): string {
   const { clientId, referenceMerchantId, referenceStoreId } = said.registration
-  return fnv1a64(JSON.stringify([[clientId, referenceMerchantId, referenceStoreId], ...contentOf(said)]))
-}
-
-function contentOf(said: Statement): readonly unknown[] {
+  const parts = [said.kind, clientId, referenceMerchantId, referenceStoreId]
   switch (said.kind) {
     case 'notification':
-      return contentOfSnapshot(said)
     case 'inquiry':
-      return [said.kind, ...contentOfSnapshot(said)]
+      parts.push(said.round, said.collective)
+      parts.push(said.selfContradiction ? 'contradicted' : null, said.unusualValue ? 'unusual' : null)
+      for (const { pspName, productCode, status, rejectionReason } of said.entries) {
+        parts.push(pspName, productCode, status, rejectionReason)
+      }
+      break
     case 'opening':
-      return [said.kind, said.round, said.productCodes]
+      parts.push(said.round, ...said.productCodes)
+      break
     default:
-      return [said.kind]
+      break
   }
-}
-
-function contentOfSnapshot({ round, collective, entries, selfContradiction, unusualValue }: Snapshot) {
-  return [
-    round,
-    collective,
-    entries.map((entry) => [entry.pspName, entry.productCode, entry.status, entry.rejectionReason]),
-    selfContradiction,
-    unusualValue,
-  ]
+  const texts: string[] = []
+  for (const part of parts) {
+    // With its length in front, so that no two lists of parts give one text.
+    if (part === null) texts.push('-')
+    else texts.push(`${part.length}:`, part)
+  }
+  return fnv1a64(texts)
 }

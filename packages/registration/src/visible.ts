@@ -5,7 +5,12 @@ import type { CollectiveStatus, EntryStatus, FinalStatus } from './statement.ts'
 
 /** The state that is shown, and what the flags have to know of it. */
 export type Visible = { collectiveStatus: CollectiveStatus | null; entries: readonly VisibleEntry[] }
-type VisibleEntry = EntryView & Pick<EntryEvidence, 'mentionedIn'> & { reversal: Severity | null }
+type VisibleEntry = EntryView &
+  Pick<EntryEvidence, 'mentionedIn'> & {
+    reversal: Severity | null
+    /** The answer that counts, if one does. */
+    answer: EntryEvidence['answer']
+  }
 
 /** `warn`: an inquiry should settle it. */
 export type Severity = 'info' | 'warn'
@@ -38,7 +43,7 @@ function visibleEntry(evidence: EntryEvidence, registers: Registers): VisibleEnt
   const { status, rejectionReason, reversal } = isSettled
     ? besideFinalAnswer(seen, answer)
     : amongFinals(seen)
-  return { pspName, productCode, status, rejectionReason, mentionedIn, reversal }
+  return { pspName, productCode, status, rejectionReason, mentionedIn, reversal, answer }
 }
 
 type Decided = Pick<VisibleEntry, 'status' | 'rejectionReason' | 'reversal'>

@@ -12,7 +12,10 @@ export function attentionMoves({
   before: Attention | null
   after: Attention
 }): AttentionMove[] {
-  return attentionKinds
-    .filter((kind) => before === null || before[kind] !== after[kind])
-    .map((kind) => ({ kind, registration, sinceMs: after[kind] ?? null }))
+  const moves: AttentionMove[] = []
+  for (const kind of attentionKinds) {
+    if (before !== null && before[kind] === after[kind]) continue
+    moves.push({ kind, registration, sinceMs: after[kind] ?? null })
+  }
+  return moves
 }

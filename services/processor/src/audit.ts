@@ -1,11 +1,12 @@
 import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { type Audited, type OffsetRange, unaudited, withOurs } from './audited-range.ts'
 import { isOlder } from './newest-states.ts'
 import type { ProcessorTopics } from './output-records.ts'
-import { readState, type StateRecord } from './read-state.ts'
+import { readKeptState, readStanding, type StateRecord } from './read-state.ts'
 import { type Buried, createRepublish } from './republish.ts'
 
 type Ports = {
@@ -78,7 +79,7 @@ export function createAudit(
     for await (const records of reader.read({ topic, partition, ...range })) {
       for (const record of records) {
         const registration = parseRegistrationKey(record.key ?? '')
-        if (registration !== null) last.set(record.key ?? '', { registration, said: readState(record) })
+        if (registration !== null) last.set(record.key ?? '', { registration, said: saidIn(record) })
       }
     }
     return [...last.values()]
@@ -110,6 +111,13 @@ export function createAudit(
     } while (rest.length > 0)
     return { kind: 'found', buried }
   }
+}
+
+function saidIn(record: ConsumedRecord): StateRecord {
+  const said = readStanding(record)
+  return said.kind === 'state' && readKeptState(record) === null
+    ? { kind: 'unreadable', key: said.key }
+    : said
 }
 
 function isBuried(last: StateRecord, stored: StoredRegistration | null, view: View): boolean {

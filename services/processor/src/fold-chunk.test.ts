@@ -7,12 +7,12 @@ import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import { attentionOf } from '@signalbox/registration/attention'
-import { packRegistration, unpackRegistration } from '@signalbox/registration/packed'
 import type {
   Books,
   OutcomeCounts,
   StoredRegistration,
 } from '@signalbox/registration-store/registration-store'
+import { packStored, unpackStored } from '@signalbox/registration-store/stored-registration'
 import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -27,7 +27,7 @@ import {
   randomRaw,
   rawRecord,
 } from './raw-log.fixture.ts'
-import { readState } from './read-state.ts'
+import { readKeptState, readStanding } from './read-state.ts'
 import { randomLog } from './random-log.fixture.ts'
 
 const settings: FoldSettings = { clusterId: 'cluster', topics, outputBytes: 10_000_000 }
@@ -391,7 +391,7 @@ describe('commands and inquiries', () => {
     const again = foldRecords([ahead, erased], {
       loaded: new Map([[registrationKey(kept.registration), kept.stored]]),
     })
-    expect(again).toMatchObject({ changes: [], states: [], registrations: [kept] })
+    expect(again).toMatchObject({ changes: [], states: [], registrations: [] })
   })
 
   test('what is forgotten is a state record without a value and leaves view and lists', () => {
@@ -464,10 +464,9 @@ function foldLog(
     published.quarantined.push(...folded.quarantined)
     published.states.push(...folded.states)
     outcomes.push(...folded.outcomes)
-    for (const { registration, stored } of folded.registrations) {
-      const kept = unpackRegistration(packRegistration(stored.registration))
-      assert(kept !== null)
-      view.set(registrationKey(registration), { ...stored, registration: kept })
+    for (const { registration, stored, packed = packStored(stored) } of folded.registrations) {
+      view.set(registrationKey(registration), unpackStored(packed))
+      expect(unpackStored(packed)).toEqual(stored)
     }
     for (const registration of folded.removed) view.delete(registrationKey(registration))
     for (const { kind, registration, sinceMs } of folded.attention) {
@@ -550,7 +549,7 @@ test('the state records alone give the view back, but for the hashes of contents
       const { published, view } = foldLog(log, { chunks: [3], outputBytes: 10_000_000 })
       const restored = new Map<string, StoredRegistration>()
       for (const [index, { topic, partition, key, value, headers = {} }] of published.states.entries()) {
-        const said = readState({
+        const record = {
           topic,
           partition,
           offset: BigInt(index),
@@ -559,9 +558,22 @@ test('the state records alone give the view back, but for the hashes of contents
           value: value === null ? null : Buffer.from(value),
           headers: new Map(Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)])),
           bytes: 0,
+        }
+        if (readStanding(record).kind === 'forgotten') {
+          restored.delete(key)
+          continue
+        }
+        const said = readKeptState(record)
+        assert(said !== null && 'packed' in said.written)
+        const stored = unpackStored(said.written.packed)
+        restored.set(key, stored)
+        expect(said.attention).toEqual(attentionOf(stored.registration))
+        expect(readStanding(record)).toEqual({
+          kind: 'state',
+          key,
+          version: stored.registration.version,
+          rev: BigInt(stored.rev),
         })
-        if (said.kind === 'forgotten') restored.delete(said.key)
-        else if (said.kind === 'state') restored.set(said.key, said.named.stored)
       }
       const expected = [...view].map(([key, stored]) => {
         const registration = { ...stored.registration, contents: [] }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { registrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import type { RegistrationRef } from '@signalbox/contracts/keys'
 import type { Mark, ReadRecord as RecordRead } from '@signalbox/contracts/read-record'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
@@ -14,6 +14,7 @@ import type {
   OutcomeCounts,
   StoredRegistration,
 } from '@signalbox/registration-store/registration-store'
+import { packForBoth } from '@signalbox/registration-store/stored-registration'
 import type { Watermark } from '@signalbox/registration-store/watermark'
 import { attentionMoves } from './attention-moves.ts'
 import {
@@ -22,6 +23,7 @@ import {
   type ProcessorTopics,
   quarantineRecord,
   recordBytes,
+  recordLength,
   stateRecord,
 } from './output-records.ts'
 
@@ -38,8 +40,11 @@ export type FoldedChunk = {
   quarantined: readonly LogRecord[]
   /** …then these. */
   states: readonly LogRecord[]
-  /** To save: registrations as they are now, or that are forgotten, what to count, and how far the view has come. */
-  registrations: readonly NamedRegistration[]
+  /**
+   * To save: registrations that are not as they were loaded, those that are forgotten, what to count, and how far the
+   * view has come. `packed` is the text of one, where it was made already.
+   */
+  registrations: readonly (NamedRegistration & { packed?: string })[]
   removed: readonly RegistrationRef[]
   attention: readonly AttentionMove[]
   counted: Books | null
@@ -53,7 +58,10 @@ export type FoldedChunk = {
 export type FoldSettings = {
   clusterId: string
   topics: ProcessorTopics
-  /** A chunk ends behind the record with which all that was made for it, published or not, reaches this size. */
+  /**
+   * A chunk ends behind the record with which all that was made for it, published or not, reaches this size. Counted in
+   * UTF-16 units.
+   */
   outputBytes: number
 }
 
@@ -79,47 +87,48 @@ export function foldChunk(
     settings: FoldSettings
   },
 ): FoldedChunk {
-  const known = new Map(loaded)
-  const touched = new Map<string, RegistrationRef>()
+  const touched = new Map<string, Touched>()
   const outcomes: Outcome[] = []
   const changes: LogRecord[] = []
   const quarantined: LogRecord[] = []
   const states: LogRecord[] = []
   const problems: { offset: bigint; reason: QuarantineReason; where: string }[] = []
-  let counted: Books | null = null
+  const counts: OutcomeCounts = { applied: 0, flagged: 0, repeated: 0, stale: 0, quarantined: 0 }
+  let countedFrom: bigint | null = null
   let outputBytes = 0
   let last: ReadRecord | undefined
+
+  /** A registration as it is after the records so far. */
+  const known = (key: string) => {
+    const before = touched.get(key)
+    return before === undefined ? (loaded.get(key) ?? null) : before.stored
+  }
 
   for (const read of records) {
     const { offset } = read.record
     const effect = foldRecord(read, { known, settings })
-    const made: LogRecord[] = []
 
     if (effect.outcome === 'quarantined') {
       const record = quarantineRecord({ topics: settings.topics, record: read.record, ...effect })
       quarantined.push(record)
-      made.push(record, ...effect.refused)
+      outputBytes += effect.refused + recordLength(record)
       problems.push({ offset, reason: effect.reason, where: effect.where })
     } else {
-      touched.set(effect.key, effect.registration)
-      if (effect.stored === null) known.delete(effect.key)
-      else known.set(effect.key, effect.stored)
-      if (effect.change !== null) {
-        changes.push(effect.change)
-        made.push(effect.change)
-      }
-      if (effect.state !== null) {
-        states.push(effect.state)
-        made.push(effect.state)
-      }
+      touched.set(effect.key, effect)
+      const { change, state } = effect
+      if (change !== null) changes.push(change)
+      if (state !== null) states.push(state)
+      outputBytes += lengthOf(change) + lengthOf(state)
     }
 
     const isCounted = countedThrough !== null && offset <= countedThrough
     outcomes.push(isCounted ? 'redelivered' : effect.outcome)
-    if (!isCounted) counted = count(counted, { offset, outcome: effect.outcome })
+    if (!isCounted) {
+      countedFrom ??= offset
+      counts[effect.outcome] += 1
+    }
 
     last = read
-    outputBytes += made.reduce((sum, record) => sum + recordBytes(record), 0)
     if (outputBytes >= settings.outputBytes) break
   }
 
@@ -129,8 +138,11 @@ export function foldChunk(
     changes,
     quarantined,
     states,
-    ...toSave(touched, { before: loaded, after: known }),
-    counted,
+    ...toSave(touched, loaded),
+    counted:
+      countedFrom === null
+        ? null
+        : { countedFrom: String(countedFrom), countedThrough: String(last.record.offset), counts },
     watermark: {
       clusterId: settings.clusterId,
       topic: settings.topics.raw.name,
@@ -143,43 +155,51 @@ export function foldChunk(
   }
 }
 
+/** A registration after a record. */
+type Touched = {
+  registration: RegistrationRef
+  /** null: nothing is known of it, or nothing any more. */
+  stored: StoredRegistration | null
+  /** Its text for the view, where it was made; undefined: it was not, or what was made is not the same any more. */
+  packed?: string
+}
+
 type Effect =
-  | {
+  | (Touched & {
       outcome: Exclude<keyof OutcomeCounts, 'quarantined'>
       key: string
-      registration: RegistrationRef
-      /** null: nothing is known of it, or nothing any more. */
-      stored: StoredRegistration | null
       change: LogRecord | null
       state: LogRecord | null
-    }
+    })
   | {
       outcome: 'quarantined'
       reason: QuarantineReason
       where: string
-      /** What was made and proved too large: as much work as if it had been published. */
-      refused: readonly LogRecord[]
+      /** Length of what was made and proved too large: as much work as if it had been published. */
+      refused: number
     }
 
 /** What one record does; a record that is set aside does nothing else. */
 function foldRecord(
   read: ReadRecord,
-  { known, settings: { topics } }: { known: ReadonlyMap<string, StoredRegistration>; settings: FoldSettings },
+  {
+    known,
+    settings: { topics },
+  }: { known: (key: string) => StoredRegistration | null; settings: FoldSettings },
 ): Effect {
   if (read.kind === 'quarantine') {
-    return { outcome: 'quarantined', reason: read.reason, where: read.where, refused: [] }
+    return { outcome: 'quarantined', reason: read.reason, where: read.where, refused: 0 }
   }
-  const { record, cause, statement } = read
+  const { record, cause, statement, key } = read
   const { partition } = record
   const { registration } = statement
-  const key = registrationKey(registration)
-  const before = known.get(key) ?? null
+  const before = known(key)
   if (before !== null && wentWithErasure(record, before)) {
     return { outcome: 'stale', key, registration, stored: before, change: null, state: null }
   }
   const decision = fold(before?.registration ?? emptyRegistration, statement)
   if (decision.outcome === 'quarantined') {
-    return { outcome: 'quarantined', reason: decision.reason, where: 'registrationRequestId', refused: [] }
+    return { outcome: 'quarantined', reason: decision.reason, where: 'registrationRequestId', refused: 0 }
   }
 
   const { outcome } = decision
@@ -189,6 +209,7 @@ function foldRecord(
     const state = forgottenRecord({ topics, partition, registration, rev: offset })
     return { ...unchanged, stored: null, state }
   }
+  if (decision.next === before?.registration) return { ...unchanged, stored: before }
   // What is still as if it had never been heard of is not kept.
   if (decision.next.version === 0) return { ...unchanged, stored: null }
 
@@ -206,15 +227,17 @@ function foldRecord(
           }
         : before.cause,
   }
+  if (!decision.moved) return { ...unchanged, stored }
 
+  const { kept, stored: packed } = packForBoth(stored)
   const named = { topics, partition, registration, stored, traceparent: cause.traceparent }
   const change = isNewVersion ? changeRecord({ ...named, previous: decision.previous }) : null
-  const state = decision.moved ? stateRecord(named) : null
+  const state = stateRecord({ ...named, kept, attention: attentionOf(stored.registration) })
   if (isTooLarge(change, topics.changes.maxMessageBytes) || isTooLarge(state, topics.state.maxMessageBytes)) {
-    const refused = [change, state].filter((made) => made !== null)
+    const refused = lengthOf(change) + lengthOf(state)
     return { outcome: 'quarantined', reason: 'registration_too_large', where: '', refused }
   }
-  return { outcome, key, registration, stored, change, state }
+  return { outcome, key, registration, stored, packed, change, state }
 }
 
 /**
@@ -235,56 +258,44 @@ function revAt(offset: bigint, before: StoredRegistration | null): string {
   return String(offset > least ? offset : least)
 }
 
-/** The registrations that were touched as they are now, those that are forgotten, and where attention moves. */
+/** Those of the registrations touched that have changed, that are forgotten, and where attention moves. */
 function toSave(
-  touched: ReadonlyMap<string, RegistrationRef>,
-  of: Record<'before' | 'after', ReadonlyMap<string, StoredRegistration>>,
+  touched: ReadonlyMap<string, Touched>,
+  loaded: ReadonlyMap<string, StoredRegistration>,
 ): Pick<FoldedChunk, 'registrations' | 'removed' | 'attention'> {
-  const registrations: NamedRegistration[] = []
+  const registrations: (NamedRegistration & { packed?: string })[] = []
   const removed: RegistrationRef[] = []
   const attention: AttentionMove[] = []
-  for (const [key, registration] of touched) {
-    const before = of.before.get(key)
-    const after = of.after.get(key)
-    if (after !== undefined) registrations.push({ registration, stored: after })
-    else if (before !== undefined) removed.push(registration)
-    if (isSameContent(before, after)) continue
+  for (const [key, { registration, stored, packed }] of touched) {
+    const before = loaded.get(key) ?? null
+    if (stored === before) continue
+    if (stored === null) removed.push(registration)
+    else registrations.push({ registration, stored, ...(packed === undefined ? {} : { packed }) })
+    if (isSameContent(before, stored)) continue
     attention.push(
-      ...attentionMoves({ registration, before: attentionTo(before), after: attentionTo(after) }),
+      ...attentionMoves({ registration, before: attentionTo(before), after: attentionTo(stored) }),
     )
   }
   return { registrations, removed, attention }
 }
 
-function isSameContent(
-  before: StoredRegistration | undefined,
-  after: StoredRegistration | undefined,
-): boolean {
+function isSameContent(before: StoredRegistration | null, after: StoredRegistration | null): boolean {
   return (
     before?.registration.registers === after?.registration.registers &&
     before?.registration.view === after?.registration.view
   )
 }
 
-function attentionTo(stored: StoredRegistration | undefined): Attention {
-  return stored === undefined ? {} : attentionOf(stored.registration)
+function attentionTo(stored: StoredRegistration | null): Attention {
+  return stored === null ? {} : attentionOf(stored.registration)
+}
+
+function lengthOf(record: LogRecord | null): number {
+  return record === null ? 0 : recordLength(record)
 }
 
 function isTooLarge(record: LogRecord | null, maxMessageBytes: number): boolean {
-  return record !== null && recordBytes(record) > usableShare * maxMessageBytes
-}
-
-function count(
-  books: Books | null,
-  { offset, outcome }: { offset: bigint; outcome: keyof OutcomeCounts },
-): Books {
-  const { countedFrom, counts } = books ?? {
-    countedFrom: String(offset),
-    counts: { applied: 0, flagged: 0, repeated: 0, stale: 0, quarantined: 0 },
-  }
-  return {
-    countedFrom,
-    countedThrough: String(offset),
-    counts: { ...counts, [outcome]: counts[outcome] + 1 },
-  }
+  const limit = usableShare * maxMessageBytes
+  // A unit of length takes three bytes at most.
+  return record !== null && 3 * recordLength(record) > limit && recordBytes(record) > limit
 }

@@ -3,6 +3,7 @@ import { registrationKey } from '@signalbox/contracts/keys'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import type { StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { unpackStored } from '@signalbox/registration-store/stored-registration'
 import type { PartitionWorkerPorts } from './partition-worker.ts'
 
 /** A view in memory that compares and sets as the real one does. For tests. */
@@ -32,7 +33,10 @@ export function createMemoryStore() {
     Parameters<PartitionWorkerPorts['store']['restore']>[0],
     'registrations' | 'removed' | 'attention'
   >): void {
-    for (const { registration, stored } of written) registrations.set(registrationKey(registration), stored)
+    for (const one of written) {
+      const stored = 'packed' in one ? unpackStored(one.packed) : one.stored
+      registrations.set(registrationKey(one.registration), stored)
+    }
     for (const registration of removed) registrations.delete(registrationKey(registration))
     for (const { kind, registration, sinceMs } of moves) {
       const listed = `${kind} ${registrationKey(registration)}`

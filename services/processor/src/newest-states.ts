@@ -17,25 +17,26 @@ export function createNewestStates() {
   const newest = new Map<string, Newest>()
 
   return {
-    /** Takes the next record of the log. Says whether it is the newest of its registration so far. */
-    take(record: StateRecord): boolean {
-      if (record.kind === 'unreadable') {
-        if (record.key !== null) bury(record.key)
-        return false
-      }
+    /** Takes the next record of the log. */
+    take(record: StateRecord): void {
+      if (record.key === null) return
       const known = newest.get(record.key)
-      if (known !== undefined && isOlder(record, known)) {
-        bury(record.key)
-        return false
+      const next = after(known, record)
+      if (next !== null) newest.set(record.key, next)
+      else if (known !== undefined) known.isBuried = true
+    },
+
+    /** The place of the newest among the next records of one registration; -1: what is known is newer than all. */
+    newestAmong(records: readonly StateRecord[]): number {
+      let found = -1
+      let known = newest.get(records[0]?.key ?? '')
+      for (const [place, record] of records.entries()) {
+        const next = after(known, record)
+        if (next === null) continue
+        found = place
+        known = next
       }
-      const isForgotten = record.kind === 'forgotten'
-      newest.set(record.key, {
-        version: isForgotten ? 0 : record.version,
-        rev: record.rev ?? known?.rev ?? 0n,
-        isForgotten,
-        isBuried: false,
-      })
-      return true
+      return found
     },
 
     has: (key: string) => newest.has(key),
@@ -49,10 +50,19 @@ export function createNewestStates() {
       return keys
     },
   }
+}
 
-  function bury(key: string): void {
-    const known = newest.get(key)
-    if (known !== undefined) known.isBuried = true
+export type NewestStates = ReturnType<typeof createNewestStates>
+
+/** What is the newest once a record has been read; null: it is what it was. */
+function after(known: Newest | undefined, record: StateRecord): Newest | null {
+  if (record.kind === 'unreadable' || (known !== undefined && isOlder(record, known))) return null
+  const isForgotten = record.kind === 'forgotten'
+  return {
+    version: isForgotten ? 0 : record.version,
+    rev: record.rev ?? known?.rev ?? 0n,
+    isForgotten,
+    isBuried: false,
   }
 }
 

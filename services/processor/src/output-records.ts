@@ -5,11 +5,11 @@ import { encodeForgotten, encodeState } from '@signalbox/contracts/registration-
 import type { TopicContract } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
-import { foldVersion } from '@signalbox/registration/fold'
+import type { Attention } from '@signalbox/registration/attention'
 import { entryKey } from '@signalbox/registration/statement'
-import { packRegisters } from '@signalbox/registration/packed'
 import type { View } from '@signalbox/registration/registration'
-import type { StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { attentionKinds, type StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { z } from 'zod'
 
 /** The topics that the processor reads and writes; all have the same number of partitions. */
 export type ProcessorTopics = Record<'raw' | 'changes' | 'state' | 'quarantine', TopicContract>
@@ -52,10 +52,10 @@ export function changeRecord(of: Named & { previous: View }): LogRecord {
   return { topic: topics.changes.name, partition, ...encoded }
 }
 
-/** The full content of a registration and its registers, after every move of one. */
-export function stateRecord(of: Named): LogRecord {
-  const { topics, partition, registration, stored, traceparent } = of
-  const { version, view, registers } = stored.registration
+/** The full content of a registration and, as `kept`, its registers, after every move of one. */
+export function stateRecord(of: Named & { kept: string; attention: Attention }): LogRecord {
+  const { topics, partition, registration, stored, traceparent, kept } = of
+  const { version, view } = stored.registration
   const encoded = encodeState(
     {
       registration,
@@ -70,11 +70,24 @@ export function stateRecord(of: Named): LogRecord {
       flags: [...view.flags],
       ...erasedAtOf(view),
       cause: causeOf(of),
-      rebuild: { foldVersion, rev: stored.rev, registers: packRegisters(registers) },
+      rebuild: { rev: stored.rev },
     },
     { timeMs: stored.cause.appendTimeMs, traceparent },
+    { kept, attention: attentionText(of.attention) },
   )
   return { topic: topics.state.name, partition, ...encoded }
+}
+
+const attentionJson = z.partialRecord(z.enum(attentionKinds), z.int())
+
+function attentionText(attention: Attention): string | null {
+  for (const _ in attention) return JSON.stringify(attention)
+  return null
+}
+
+/** Reads what a state record says about attention. */
+export function readAttention(text: Buffer | null): Attention {
+  return text === null ? {} : attentionJson.parse(JSON.parse(text.toString('utf8')))
 }
 
 /** In the place of a state: the registration is forgotten, as of the raw offset `rev`. */
@@ -111,7 +124,14 @@ export function quarantineRecord(of: {
   }
 }
 
-/** Bytes of key, value and headers. */
+/** Length of key, value and headers: no more than their bytes, and no less than a third of them. */
+export function recordLength({ key, value, headers }: LogRecord): number {
+  let length = key.length + (value?.length ?? 0)
+  for (const name in headers) length += name.length + (headers[name]?.length ?? 0)
+  return length
+}
+
+/** Bytes of key, value and headers. To tell them exactly costs as much as to write the record. */
 export function recordBytes({ key, value, headers = {} }: LogRecord): number {
   let bytes = Buffer.byteLength(key) + Buffer.byteLength(value ?? '')
   for (const [name, header] of Object.entries(headers)) {

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
-import { foldVersion } from '@signalbox/registration/fold'
 import { formatWatermark, isRebuildMarker } from '@signalbox/registration-store/watermark'
 import { expect, test } from 'vitest'
 import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
 import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
-import { bodyOf, commandRecord, logStartMs, rawRecord } from './raw-log.fixture.ts'
+import { asOfLaterBuild, bodyOf, commandRecord, logStartMs, rawRecord } from './raw-log.fixture.ts'
 
 const partition = 0
 const position = { partition, committed: null, logStart: 0n, logEnd: 100n }
@@ -456,15 +455,32 @@ test('a state record of a later build stops the worker with what to do', async (
   const { logs, at } = await foldedScene()
   const [first] = logs.records(topics.state.name)
   assert(first !== undefined)
-  const later = String(first.value).replace(
-    `"foldVersion":${foldVersion}`,
-    `"foldVersion":${foldVersion + 1}`,
-  )
-  logs.append({ ...asWritten(first), value: later })
+  const record = asWritten(first)
+  logs.append({
+    ...record,
+    headers: { ...record.headers, kept: asOfLaterBuild(String(record.headers?.['kept'])) },
+  })
 
   const next = createWorker({ logs })
   const problem = expect.stringMatching(/run the later build/) as unknown
   expect(await next.worker.attach(at)).toEqual({ kind: 'stop', problem })
+})
+
+test('what claims to be the newest state of a registration and is damaged changes nothing, and is put right', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const before = withoutContents(memory.held)
+  const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/A')
+  assert(newest !== undefined)
+  const record = asWritten(newest)
+  const kept = String(record.headers?.['kept'])
+  for (const damaged of [kept.slice(0, -1), kept.replace('R', 'Q'), '']) {
+    logs.append({ ...record, headers: { ...record.headers, kept: damaged, ce_sequence: '0000000000000009' } })
+  }
+
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.registrations).toEqual(before)
+  expect(next.published).toEqual([record])
 })
 
 test('records that somebody else has put into the state topic change nothing', async () => {
@@ -561,9 +577,10 @@ test('a state record that is ahead of the view is left to the fold', async () =>
   const { worker, published, logs } = await foldedScene()
   const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/B')
   assert(newest !== undefined)
-  const ahead = String(newest.value).replace('"rev":"4"', '"rev":"7"')
-  logs.append({ ...asWritten(newest), value: ahead })
-  logs.append({ ...asWritten(newest), key: 'client/M/Z', value: ahead.replace('"B"', '"Z"') })
+  const record = asWritten(newest)
+  const ahead = { ...record, headers: { ...record.headers, rev: '7' } }
+  logs.append(ahead)
+  logs.append({ ...ahead, key: 'client/M/Z' })
   published.length = 0
   await worker.audit(partition)
   expect(published).toEqual([])
@@ -573,7 +590,7 @@ test('a state record of what is forgotten is answered with a record without a va
   const { worker, published, logs } = await foldedScene()
   const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/B')
   assert(newest !== undefined)
-  logs.append({ ...asWritten(newest), key: 'client/M/Z', value: String(newest.value).replace('"B"', '"Z"') })
+  logs.append({ ...asWritten(newest), key: 'client/M/Z' })
   published.length = 0
   await worker.audit(partition)
   expect(published).toMatchObject([{ key: 'client/M/Z', value: null, headers: { rev: '5' } }])

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { registrationKey } from '@signalbox/contracts/keys'
+import type { RegistrationRef } from '@signalbox/contracts/keys'
 import { readRecord } from '@signalbox/contracts/read-record'
 import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
@@ -189,27 +189,24 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
 
   /** Loads what the records touch, or as much of it as may come at once, and says which records that is enough for. */
   async function loadTouched(partition: number, records: readonly ReadRecord[]) {
-    const keys = records.map((read) =>
-      read.kind === 'statement' ? registrationKey(read.statement.registration) : null,
-    )
-    const touched = new Map(
-      records.flatMap((read, index) => {
-        const key = keys[index] ?? null
-        return read.kind === 'statement' && key !== null ? [[key, read.statement.registration] as const] : []
-      }),
-    )
+    const touched = new Map<string, RegistrationRef>()
+    for (const read of records)
+      if (read.kind === 'statement') touched.set(read.key, read.statement.registration)
     const { watermark, countedThrough, registrations } = await store.load({
       partition,
       registrations: [...touched.values()],
     })
     const loaded = new Map<string, StoredRegistration>()
-    const answered = new Set<string>()
-    for (const [index, key] of [...touched.keys()].slice(0, registrations.length).entries()) {
-      answered.add(key)
-      const stored = registrations[index] ?? null
-      if (stored !== null) loaded.set(key, stored)
+    const missing = new Set<string>()
+    for (const [index, key] of [...touched.keys()].entries()) {
+      const stored = registrations[index]
+      if (stored === undefined) missing.add(key)
+      else if (stored !== null) loaded.set(key, stored)
     }
-    const end = keys.findIndex((key) => key !== null && !answered.has(key))
+    const end =
+      missing.size === 0
+        ? -1
+        : records.findIndex((read) => read.kind === 'statement' && missing.has(read.key))
     return {
       watermark,
       loaded,

@@ -12,7 +12,6 @@ import { readTopic } from '@signalbox/kafka/log-reader'
 import { partitionOf } from '@signalbox/kafka/partition'
 import { type LogRecord, openProducer } from '@signalbox/kafka/producer'
 import { ensureTopics } from '@signalbox/kafka/topics'
-import { foldVersion } from '@signalbox/registration/fold'
 
 import {
   attentionKinds,
@@ -28,7 +27,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { foldChunk } from './fold-chunk.ts'
 import { type RandomRecord, randomLog } from './random-log.fixture.ts'
-import { bodyOf, commandRecord, headersOf, oracleRecord } from './raw-log.fixture.ts'
+import { asOfLaterBuild, bodyOf, commandRecord, headersOf, oracleRecord } from './raw-log.fixture.ts'
 import type { ProcessorTopics } from './output-records.ts'
 import { openProcessor } from './processor.ts'
 
@@ -486,6 +485,7 @@ test('an erased registration keeps nothing but that, and a forgotten one not eve
   const states = await readTopic(kafka, scene.topics.state.name)
   expect(states.at(-1)).toMatchObject({ key: 'client/M/old', value: null })
   expect(String(states.at(-2)?.value)).not.toContain('canary')
+  expect(String(states.at(-2)?.headers.get('kept'))).not.toContain('canary')
   expect(await run.books()).toMatchObject({ applied: 3, stale: 1 })
 })
 
@@ -520,11 +520,10 @@ test('a registration that a later build has written stops the processor and says
   await scene.send([one(bodyOf({}))])
   await first.settled()
   const partition = partitionOf('client/M', partitions)
-  const later =
-    "local text = redis.call('HGET', KEYS[1], '!') " +
-    "return redis.call('HSET', KEYS[1], '!', ARGV[1] .. string.sub(text, 2))"
   const key = `${first.keyPrefix}{p${partition}}:m:client/M`
-  await redisCommand(['EVAL', later, '1', key, String(foldVersion + 1)])
+  const [state] = await readTopic(kafka, scene.topics.state.name)
+  const later = asOfLaterBuild(String(state?.headers.get('kept')))
+  await redisCommand(['EVAL', "return redis.call('HSET', KEYS[1], '!', ARGV[1])", '1', key, later])
   await scene.send([one(bodyOf({ collective: 'COMPLETED' }))])
   expect((await first.processor.failed).message).toMatch(/run the later build/)
   await first.close()
@@ -538,11 +537,9 @@ test('a state record that a later build has written stops the processor and says
   await first.settled()
   const [state] = await readTopic(kafka, scene.topics.state.name)
   assert(state !== undefined)
-  const value = String(state.value).replace(
-    `"foldVersion":${foldVersion}`,
-    `"foldVersion":${foldVersion + 1}`,
-  )
-  await scene.producer.publish([{ ...asWritten(state), value }], { deadlineMs: 10_000 })
+  const record = asWritten(state)
+  const headers = { ...record.headers, kept: asOfLaterBuild(String(record.headers?.['kept'])) }
+  await scene.producer.publish([{ ...record, headers }], { deadlineMs: 10_000 })
   // The auditor of the running one meets it, and the rebuild of the next one.
   expect((await first.processor.failed).message).toMatch(/run the later build/)
   await first.close()

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { crc32 } from 'node:zlib'
 import { encodeCommandHeaders, parseCommandHeaders } from '@signalbox/contracts/command-record'
 import { encodeInquiryHeaders, parseInquiryHeaders } from '@signalbox/contracts/inquiry-record'
 import { merchantKey } from '@signalbox/contracts/keys'
 import { encodeRawHeaders, parseRawHeaders, type RawHeaders } from '@signalbox/contracts/raw-record'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
+import { foldVersion } from '@signalbox/registration/fold'
 import type { OracleRecord } from '@signalbox/naive-oracle/naive-oracle'
 import type { RandomRecord } from './random-log.fixture.ts'
 
@@ -181,4 +183,10 @@ function itemOf({ psp = 'ALIPAY_CN', codes, status = 'PENDING', reason }: Entry)
     registrationResult: { registrationStatus: status, rejectionReason: reason },
     productCodes: codes ?? ['IN_STORE_PAYMENT'],
   }
+}
+
+/** What a state record keeps, as a build with the next fold version would write it. For tests. */
+export function asOfLaterBuild(kept: string): string {
+  const written = `${(foldVersion + 1).toString(36)}${kept.slice(8)}`
+  return crc32(written).toString(36).padStart(7, '0') + written
 }

@@ -2,17 +2,16 @@ import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts
 import type { ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Producer } from '@signalbox/kafka/producer'
-import { attentionOf } from '@signalbox/registration/attention'
 import type {
   AttentionMove,
-  NamedRegistration,
   RegistrationStore,
+  WrittenRegistration,
 } from '@signalbox/registration-store/registration-store'
 import { formatWatermark, rebuildMarker, type Watermark } from '@signalbox/registration-store/watermark'
 import { attentionMoves } from './attention-moves.ts'
-import { createNewestStates } from './newest-states.ts'
+import { createNewestStates, type NewestStates } from './newest-states.ts'
 import type { ProcessorTopics } from './output-records.ts'
-import { readState, type StateRecord } from './read-state.ts'
+import { type KeptState, readKeptState, readStanding, type StateRecord } from './read-state.ts'
 import { createRepublish } from './republish.ts'
 
 type Ports = {
@@ -166,30 +165,50 @@ function compareOffsets(left: bigint, right: bigint): number {
   return left < right ? -1 : Number(left > right)
 }
 
-/** What to write of some state records: of each registration the newest, if it is newer than all before. */
-function restoredIn(records: readonly ConsumedRecord[], newest: ReturnType<typeof createNewestStates>) {
-  const taken = new Map<string, { said: Exclude<StateRecord, { kind: 'unreadable' }>; isAgain: boolean }>()
-  for (const record of records) {
-    const said = readState(record)
-    const isAgain = said.key !== null && newest.has(said.key)
-    if (newest.take(said) && said.kind !== 'unreadable') taken.set(said.key, { said, isAgain })
-  }
-
-  const registrations: NamedRegistration[] = []
+/** What to write of some state records: of each registration the newest, if it is newer than all before. Only that is read. */
+function restoredIn(records: readonly ConsumedRecord[], newest: NewestStates) {
+  const registrations: WrittenRegistration[] = []
   const removed: RegistrationRef[] = []
   const attention: AttentionMove[] = []
-  for (const { said, isAgain } of taken.values()) {
-    if (said.kind === 'forgotten') {
-      const registration = parseRegistrationKey(said.key)
-      if (registration === null || !isAgain) continue
-      removed.push(registration)
-      attention.push(...attentionMoves({ registration, before: null, after: {} }))
+  for (const [key, said] of Map.groupBy(records.map(readClaim), ({ standing }) => standing.key)) {
+    const isAgain = key !== null && newest.has(key)
+    const winner = newestOf(said, newest)
+    for (const { standing } of said) newest.take(standing)
+    if (winner === null) continue
+    if (winner.kept !== null) {
+      const { written } = winner.kept
+      const before = isAgain ? null : {}
+      registrations.push(written)
+      attention.push(
+        ...attentionMoves({ registration: written.registration, before, after: winner.kept.attention }),
+      )
       continue
     }
-    const { registration, stored } = said.named
-    registrations.push(said.named)
-    const after = attentionOf(stored.registration)
-    attention.push(...attentionMoves({ registration, before: isAgain ? null : {}, after }))
+    const registration = parseRegistrationKey(key ?? '')
+    if (registration === null || !isAgain) continue
+    removed.push(registration)
+    attention.push(...attentionMoves({ registration, before: null, after: {} }))
   }
   return { registrations, removed, attention }
+}
+
+type Claim = { standing: StateRecord; record: ConsumedRecord }
+
+function readClaim(record: ConsumedRecord): Claim {
+  return { standing: readStanding(record), record }
+}
+
+/**
+ * The newest of some records of one registration, in the order of the log; null: what was known is. `kept` is null for a
+ * forgetting. What claims to be the newest and cannot be read is noted as unreadable in `said`.
+ */
+function newestOf(said: Claim[], newest: NewestStates): { kept: KeptState | null } | null {
+  for (;;) {
+    const claim = said[newest.newestAmong(said.map(({ standing }) => standing))]
+    if (claim === undefined) return null
+    if (claim.standing.kind === 'forgotten') return { kept: null }
+    const kept = readKeptState(claim.record)
+    if (kept !== null) return { kept }
+    claim.standing = { kind: 'unreadable', key: claim.standing.key }
+  }
 }

@@ -1,6 +1,8 @@
 import type { RegistrationRef } from '@signalbox/contracts/keys'
 import type { Producer } from '@signalbox/kafka/producer'
+import { attentionOf } from '@signalbox/registration/attention'
 import type { RegistrationStore } from '@signalbox/registration-store/registration-store'
+import { packForBoth } from '@signalbox/registration-store/stored-registration'
 import { forgottenRecord, type ProcessorTopics, stateRecord } from './output-records.ts'
 
 /** A registration whose newest state record does not stand last in the log. */
@@ -42,8 +44,12 @@ export function createRepublish({ store, producer }: Ports, { topics }: { topics
         .slice(0, loaded.registrations.length)
         .flatMap(({ registration, forgottenRev }, index) => {
           const stored = loaded.registrations[index] ?? null
-          if (stored !== null)
-            return [stateRecord({ topics, partition, registration, stored, traceparent: null })]
+          if (stored !== null) {
+            const { kept } = packForBoth(stored)
+            const attention = attentionOf(stored.registration)
+            const state = { topics, partition, registration, stored, traceparent: null, kept, attention }
+            return [stateRecord(state)]
+          }
           if (forgottenRev === null) return []
           return [forgottenRecord({ topics, partition, registration, rev: String(forgottenRev) })]
         })

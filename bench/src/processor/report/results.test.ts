@@ -25,6 +25,7 @@ test('ratios are taken within a round, so that a machine that drifts does not ch
     series: {
       fresh: [measured(100, 50), measured(1_000, 40), measured(10, 90)],
       repeated: [measured(200), measured(3_000), measured(25)],
+      copied: [measured(400), measured(500), measured(300)],
       mixed: [measured(150), measured(150), measured(150)],
       obvious: [measured(5), measured(40), measured(0.4)],
     },
@@ -36,12 +37,19 @@ test('ratios are taken within a round, so that a machine that drifts does not ch
     recordsPerSecond: 100,
     repeatsPerSecond: 200,
     repeatsToFresh: 2.5,
+    copiesPerSecond: 400,
     mixedPerSecond: 150,
     rebuildPerSecond: 20,
   })
 })
 
 test('a rebuild that was left out has no figure', () => {
-  const series = { fresh: [measured(1)], repeated: [measured(1)], mixed: [], obvious: [measured(1)] }
+  const series = {
+    fresh: [measured(1)],
+    repeated: [measured(1)],
+    copied: [],
+    mixed: [],
+    obvious: [measured(1)],
+  }
   expect(headlineOf({ series, rebuilds: [] })).toMatchObject({ rebuildPerSecond: null, mixedPerSecond: null })
 })

@@ -3,12 +3,13 @@ import type { Measurement } from '../measure/measurement.ts'
 import type { Rebuild } from '../measure/rebuild.ts'
 
 /** In the order in which each round measures them. */
-export const seriesNames = ['fresh', 'repeated', 'mixed', 'obvious'] as const
+export const seriesNames = ['fresh', 'repeated', 'copied', 'mixed', 'obvious'] as const
 export type SeriesName = (typeof seriesNames)[number]
 
 export const seriesTitles: Record<SeriesName, string> = {
   fresh: 'Signalbox, fresh',
   repeated: 'Signalbox, repeated',
+  copied: 'Signalbox, copied',
   mixed: 'Signalbox, mixed',
   obvious: 'obvious, fresh',
 }
@@ -23,6 +24,7 @@ export type Headline = {
   recordsPerSecond: number | null
   repeatsPerSecond: number | null
   repeatsToFresh: number | null
+  copiesPerSecond: number | null
   mixedPerSecond: number | null
   /** Registrations. */
   rebuildPerSecond: number | null
@@ -43,6 +45,7 @@ export function headlineOf({ series, rebuilds }: Results): Headline {
     recordsPerSecond: medianOf(series.fresh.map(rate)),
     repeatsPerSecond: medianOf(series.repeated.map(rate)),
     repeatsToFresh: ratio('repeated', 'fresh'),
+    copiesPerSecond: medianOf(series.copied.map(rate)),
     mixedPerSecond: medianOf(series.mixed.map(rate)),
     rebuildPerSecond: medianOf(rebuilds.map(({ registrationsPerSecond }) => registrationsPerSecond)),
   }

@@ -88,8 +88,8 @@ async function apply({ topic, partition, message }: EachMessagePayload): Promise
   const changed = entries.map((entry) => ({ ...entry, previousStatus: previousStatusOf(before, entry) }))
   const change = encodeChange({ ...shared, previousCollectiveStatus, entries: changed }, event)
   await producer.send({ topic: settings.topics.changes, acks: -1, messages: [change] })
-  const rebuild = { foldVersion: 1, rev: message.offset, registers: '' }
-  const state = encodeState({ ...shared, entries, rebuild }, event)
+  const rebuild = { rev: message.offset }
+  const state = encodeState({ ...shared, entries, rebuild }, event, { kept: '', attention: null })
   await producer.send({ topic: settings.topics.state, acks: -1, messages: [state] })
 }
 
