@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+const underLoad = [
+  'e2e/src/chaos/{kafka-frozen,leader-killed}-under-load.test.ts',
+  'e2e/src/chaos/{kafka-and-redis-away,key-rotation,kill-each-service,unsigned-flood}.test.ts',
+  'bench/src/*.test.ts',
+]
+
 export default defineConfig({
   test: {
     projects: [
@@ -7,6 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           include: [
             '{packages,services}/*/src/**/*.test.ts',
             'bench/src/*/**/*.test.ts',
@@ -19,9 +26,9 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          // After the unit tests, and file by file: these start servers and wait for them.
+          // After the unit tests: these share one Kafka and one Redis, each with names of its own.
           sequence: { groupOrder: 2 },
-          fileParallelism: false,
+          maxWorkers: 2,
           include: ['{packages,services}/*/src/**/*.integration.test.ts', 'sim/src/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/infra-setup.ts'],
           testTimeout: 60_000,
@@ -31,9 +38,22 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          // Whole systems that mostly wait, so several at once.
           sequence: { groupOrder: 3 },
+          maxWorkers: 3,
+          include: ['e2e/src/**/*.test.ts'],
+          exclude: [...underLoad, '**/node_modules/**'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'load',
+          // File by file: what these measure or hold to a deadline must not be disturbed.
+          sequence: { groupOrder: 4 },
           fileParallelism: false,
-          include: ['e2e/src/**/*.test.ts', 'bench/src/*.test.ts'],
+          include: underLoad,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

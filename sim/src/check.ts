@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
+import { parseCommandHeaders } from '@signalbox/contracts/command-record'
+import { parseInquiryHeaders } from '@signalbox/contracts/inquiry-record'
 import { registrationKey } from '@signalbox/contracts/keys'
+import { parseQuarantineHeaders } from '@signalbox/contracts/quarantine-record'
 import { parseRawHeaders } from '@signalbox/contracts/raw-record'
 import { registrationChange } from '@signalbox/contracts/registration-change'
-import { registrationState } from '@signalbox/contracts/registration-state'
+import { forgottenRev, registrationState } from '@signalbox/contracts/registration-state'
 import { attentionOf } from '@signalbox/registration/attention'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
@@ -29,16 +32,35 @@ export function differencesOf(world: World): string[] {
       ...booksDiffer(world, { partition, verdict }),
       ...changesDiffer(world, { partition, verdict }),
       ...statesDiffer(world, { partition, verdict }),
+      ...quarantineDiffers(world, { partition, verdict }),
     ].map((problem) => `partition ${partition}: ${problem}`)
   })
   return [...problems.flat(), ...alertsDiffer(world, expected)]
 }
 
-function oracleRecord({ headers, value, timestampMs }: ConsumedRecord): OracleRecord {
-  const read = parseRawHeaders(headers)
+function oracleRecord({ headers, value, timestampMs: appendTimeMs }: ConsumedRecord): OracleRecord {
+  const body = String(value)
+  const read = parseRawHeaders(headers) ?? parseInquiryHeaders(headers) ?? parseCommandHeaders(headers)
   if (read === null) throw new Error('the simulation wrote a raw record without its headers')
-  const { clientId, dialect, push, requestTimeMs } = read
-  return { body: String(value), clientId, dialect, push, requestTimeMs, appendTimeMs: timestampMs }
+  const { clientId } = read
+  switch (read.kind) {
+    case 'notification': {
+      const { dialect, push, requestTimeMs, attributedTo } = read
+      const attributed = attributedTo === undefined ? {} : { attributedTo }
+      return { body, clientId, dialect, push, requestTimeMs, appendTimeMs, ...attributed }
+    }
+    case 'inquiry': {
+      const { dialect, requestTimeMs } = read
+      const asked = {
+        merchant: read.askedMerchantId,
+        store: read.askedStoreId,
+        round: read.askedRequestId,
+      }
+      return { kind: read.kind, body, clientId, dialect, asked, requestTimeMs, appendTimeMs }
+    }
+    default:
+      return { kind: read.kind, body, clientId, appendTimeMs }
+  }
 }
 
 function committedDiffers(world: World, partition: number): string[] {
@@ -68,10 +90,28 @@ function viewDiffers(view: PartitionView | undefined, verdict: OracleVerdict): s
     ({ kind, registration, sinceMs }) =>
       [`${kind} ${registrationKey(registration)}`, String(sinceMs)] as const,
   )
+  const known = new Map(due.filter(([place]) => !place.startsWith('unanswered')))
   return [
     ...mapsDiffer('in Redis', new Map(stored), finalByKey(verdict)),
     ...mapsDiffer('attention', new Map(listed), new Map(due)),
+    ...mapsDiffer(
+      'on a list',
+      new Map([...known.keys()].map((place) => [place, 'there'])),
+      new Map(listsOf(verdict).map((place) => [place, 'there'])),
+    ),
   ]
+}
+
+/** Which registrations need attention; silence after an opening is not for the oracle to tell. */
+function listsOf({ final, warnings }: OracleVerdict): string[] {
+  return [...final].flatMap(([oracleKey, { collectiveStatus, erasedAtMs }]) => {
+    const key = keyOf(oracleKey)
+    return [
+      ...((warnings.get(oracleKey) ?? []).length > 0 ? [`doubtful ${key}`] : []),
+      ...(collectiveStatus === 'PENDING' ? [`pending ${key}`] : []),
+      ...(erasedAtMs === null ? [] : [`erased ${key}`]),
+    ]
+  })
 }
 
 /** Every record is counted once; and rightly, unless the view was made anew and what was known came again. */
@@ -99,18 +139,24 @@ function changesDiffer(
   { partition, verdict }: { partition: number; verdict: OracleVerdict },
 ): string[] {
   const records = world.broker.everAppended({ topic: topics.changes.name, partition })
+  const forgettings = forgettingsIn(world, { partition, verdict })
   const first = new Map<string, string>()
   const seen: { key: string; content: string }[] = []
   const problems: string[] = []
   for (const record of records) {
     const change = registrationChange.parse(JSON.parse(String(record.value)))
-    const id = `${record.key} version ${change.version}`
+    // One that is heard of after it was forgotten begins with version 1 again.
+    const before = forgettings.filter(
+      ({ key, offset }) => key === record.key && offset < BigInt(change.cause.raw.offset),
+    )
+    const again = before.length === 0 ? '' : `, forgotten ${before.length} times`
+    const id = `${record.key} version ${change.version}${again}`
     const bytes = bytesOf(record)
     const known = first.get(id)
     if (known !== undefined && known !== bytes) problems.push(`${id} has two contents`)
     if (known !== undefined) continue
     first.set(id, bytes)
-    seen.push({ key: id, content: publishedContentOf(change) })
+    seen.push({ key: `${record.key} version ${change.version}`, content: publishedContentOf(change) })
   }
   const wanted = verdict.changes.map((change) => ({
     key: `${keyOf(change.key)} version ${change.version}`,
@@ -125,7 +171,24 @@ function changesDiffer(
   return problems
 }
 
-/** The state topic: per key one content per revision, and the greatest says what is. */
+/** The raw offsets at which something was forgotten. */
+function forgettingsIn(
+  world: World,
+  { partition, verdict: { outcomes } }: { partition: number; verdict: OracleVerdict },
+): { key: string; offset: bigint }[] {
+  const raw = world.broker.everAppended({ topic: topics.raw.name, partition })
+  return raw.flatMap(({ offset, headers, value }, index) => {
+    if (outcomes[index] !== 'applied' || !String(value).includes('registration.forgotten')) return []
+    const clientId = parseCommandHeaders(headers)?.clientId
+    if (clientId === undefined) return []
+    const { referenceMerchantId, referenceStoreId = null } = forgetting.parse(JSON.parse(String(value)))
+    return [{ key: registrationKey({ clientId, referenceMerchantId, referenceStoreId }), offset }]
+  })
+}
+
+const forgetting = z.object({ referenceMerchantId: z.string(), referenceStoreId: z.string().optional() })
+
+/** The state topic: per key one content per revision, and the greatest as well as the last says what is. */
 function statesDiffer(
   world: World,
   { partition, verdict }: { partition: number; verdict: OracleVerdict },
@@ -134,31 +197,69 @@ function statesDiffer(
   const contents = new Map<string, string>()
   const problems: string[] = []
   for (const record of world.broker.everAppended(of)) {
-    if (record.value === null) {
-      problems.push(`${record.key} is forgotten in the state topic`)
-      continue
-    }
-    const { version, rebuild } = stateOf(record)
-    const id = `state of ${record.key} version ${version}, revision ${rebuild.rev}`
+    const id = `state of ${record.key}, ${placeOf(record)}`
     const bytes = bytesOf(record)
     if ((contents.get(id) ?? bytes) !== bytes) problems.push(`${id} has two contents`)
     contents.set(id, bytes)
   }
-  const greatest = new Map<string, ReturnType<typeof stateOf>>()
-  const last = new Map<string, ReturnType<typeof stateOf>>()
-  for (const record of world.broker.read({ ...of, from: 0n })) {
+  const left = world.broker.read({ ...of, from: 0n })
+  return [
+    ...problems,
+    ...mapsDiffer('the greatest in the state topic', greatestIn(left), finalByKey(verdict)),
+    ...mapsDiffer('the last in the state topic', lastIn(left), finalByKey(verdict)),
+  ]
+}
+
+function placeOf(record: ConsumedRecord): string {
+  if (record.value === null) return `forgotten at ${forgottenRev(record.headers)}`
+  const { version, rebuild } = stateOf(record)
+  return `version ${version}, revision ${rebuild.rev}`
+}
+
+function lastIn(records: readonly ConsumedRecord[]): Map<string, string> {
+  const last = new Map<string, string>()
+  for (const record of records) {
+    const key = String(record.key)
+    if (record.value === null) last.delete(key)
+    else last.set(key, publishedContentOf(stateOf(record)))
+  }
+  return last
+}
+
+/** Of what was said since it was last forgotten. */
+function greatestIn(records: readonly ConsumedRecord[]): Map<string, string> {
+  const forgotten = new Map<string, bigint>()
+  for (const { key, value, headers } of records) {
+    const rev = BigInt(forgottenRev(headers) ?? -1)
+    if (value === null && rev > (forgotten.get(String(key)) ?? -1n)) forgotten.set(String(key), rev)
+  }
+  const greatest = new Map<string, State>()
+  for (const record of records) {
     if (record.value === null) continue
     const state = stateOf(record)
     const key = String(record.key)
-    last.set(key, state)
+    if (BigInt(state.rebuild.rev) <= (forgotten.get(key) ?? -1n)) continue
     const known = greatest.get(key)
     if (known === undefined || isLater(state, known)) greatest.set(key, state)
   }
-  return [
-    ...problems,
-    ...mapsDiffer('the greatest in the state topic', contentsOf(greatest), finalByKey(verdict)),
-    ...mapsDiffer('the last in the state topic', contentsOf(last), finalByKey(verdict)),
-  ]
+  return new Map([...greatest].map(([key, state]) => [key, publishedContentOf(state)]))
+}
+
+/** What was set aside, as it came, and nothing else. */
+function quarantineDiffers(
+  world: World,
+  { partition, verdict: { outcomes } }: { partition: number; verdict: OracleVerdict },
+): string[] {
+  const raw = world.broker.everAppended({ topic: topics.raw.name, partition })
+  const bad = raw.filter((_, index) => outcomes[index] === 'quarantined')
+  const wanted = new Map(bad.map((record) => [`offset ${record.offset}`, bytesOf(record)]))
+  const aside = world.broker.everAppended({ topic: topics.quarantine.name, partition })
+  const seen = aside.map((record) => {
+    const read = parseQuarantineHeaders(record.headers)
+    const headers = read?.original ?? record.headers
+    return [`offset ${read?.note.origin?.offset}`, bytesOf({ ...record, headers })] as const
+  })
+  return mapsDiffer('in quarantine', new Map(seen), wanted)
 }
 
 function stateOf({ value }: ConsumedRecord) {
@@ -166,10 +267,6 @@ function stateOf({ value }: ConsumedRecord) {
 }
 
 type State = ReturnType<typeof stateOf>
-
-function contentsOf(states: ReadonlyMap<string, State>): Map<string, string> {
-  return new Map([...states].map(([key, state]) => [key, publishedContentOf(state)]))
-}
 
 function isLater(left: State, right: State): boolean {
   if (left.version !== right.version) return left.version > right.version

@@ -2,6 +2,7 @@
 export const faultKinds = [
   'crash',
   'stall',
+  'zombie wakes into a flush',
   'call fails',
   'answer lost',
   'call slow',

@@ -14,7 +14,9 @@ type Strike = (world: World, step: Step, pick: number) => Blow
 const secondMs = 1_000
 const minuteMs = 60 * secondMs
 const hourMs = 60 * minuteMs
-const retentionMs = 14 * 24 * hourMs
+const dayMs = 24 * hourMs
+const retentionMs = 14 * dayMs
+const tombstoneMs = 7 * dayMs
 
 const of = <T>(pick: number, from: readonly [T, ...T[]]): T => from[Math.floor(pick * from.length)] ?? from[0]
 
@@ -32,6 +34,23 @@ const strikes: Record<FaultKind, Strike> = {
     world.scheduler.putBack(step)
     const forMs = of((pick * 7) % 1, [2 * secondMs, 30 * secondMs, 20 * minuteMs, 3 * hourMs, 30 * hourMs])
     world.stall(step.process, { forMs })
+    return 'taken'
+  },
+
+  // What it was about to write is old by then, and nobody has looked at it when the view is made anew.
+  'zombie wakes into a flush'(world, step, pick) {
+    const [first] = step.records ?? []
+    if (step.half !== 'request' || first?.topic !== topics.state.name) return 'waits'
+    world.scheduler.putBack(step)
+    // Where compaction takes what was newer, only what is folded again after a rebuild is left of it: 48 h.
+    const isCompacted = world.plan.compactionLagMs === 0
+    const longestMs = isCompacted ? 30 * hourMs : 60 * hourMs
+    const forMs = of((pick * 7) % 1, [minuteMs, 30 * hourMs, longestMs, longestMs])
+    world.stall(step.process, { forMs })
+    world.clock.after(forMs + Math.floor(pick * 100), () => {
+      if (isCompacted) compact(world)
+      if (world.stateRedis.flush() && pick > 0.3) world.announceNewRun('processor')
+    })
     return 'taken'
   },
 
@@ -115,15 +134,8 @@ const strikes: Record<FaultKind, Strike> = {
   'state topic compacted': (world) => (compact(world) > 0 ? 'struck' : 'waits'),
 
   'raw retention'(world) {
-    let gone = 0
-    for (const partition of partitionsOf(world)) {
-      const raw = { topic: topics.raw.name, partition }
-      const old = world.broker.offsetAt({ ...raw, timeMs: world.clock.nowMs() - retentionMs })
-      // What was not read by then is lost, which is for an alarm to tell and not for this test.
-      const folded = nextOf(world.stateRedis.now().get(partition)) ?? 0n
-      gone += world.broker.expire(raw, { before: old < folded ? old : folded })
-    }
-    return gone > 0 ? 'struck' : 'waits'
+    const gone = partitionsOf(world).map((partition) => expireRaw(world, partition).gone)
+    return gone.some((count) => count > 0) ? 'struck' : 'waits'
   },
 
   'clock jumps'(_, step, pick) {
@@ -164,9 +176,19 @@ export function createMeddler(world: World): Meddler {
 export function compact(world: World): number {
   const { compactionLagMs: lagMs } = world.plan
   const gone = partitionsOf(world).map((partition) =>
-    world.broker.compact({ topic: topics.state.name, partition }, { lagMs }),
+    world.broker.compact({ topic: topics.state.name, partition }, { lagMs, tombstoneMs }),
   )
   return gone.reduce((sum, each) => sum + each, 0)
+}
+
+/** Retention of the raw topic. `isDone`: nothing that is old enough to go is left. */
+export function expireRaw(world: World, partition: number): { gone: number; isDone: boolean } {
+  const raw = { topic: topics.raw.name, partition }
+  const old = world.broker.offsetAt({ ...raw, timeMs: world.clock.nowMs() - retentionMs })
+  if (old <= world.broker.bounds(raw).start) return { gone: 0, isDone: true }
+  // What was not read by then is lost, which is for an alarm to tell and not for this test.
+  const folded = nextOf(world.stateRedis.now().get(partition)) ?? 0n
+  return { gone: world.broker.expire(raw, { before: old < folded ? old : folded }), isDone: old <= folded }
 }
 
 export function partitionsOf({ plan }: World): number[] {

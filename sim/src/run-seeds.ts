@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import type { Mutant } from './mutant.ts'
 
-export const seedTask = z.object({ seeds: z.array(z.number()) })
+export const seedTask = z.object({ seeds: z.array(z.number()), stopAtFailure: z.boolean() })
 
 const seedResult = z.object({
   seeds: z.number(),
@@ -25,9 +25,9 @@ const program = fileURLToPath(new URL('seed-thread.ts', import.meta.url))
 const seedsPerTask = 25
 
 /**
- * Runs seeds from `first` on in all the threads that the machine has.
+ * Runs seeds from `first` on in threads, as many as the machine can run at once.
  *
- * @param stopAtFailure ends with the first failing seed
+ * @param stopAtFailure ends with the first failing seed that a thread meets
  * @throws when a thread breaks
  */
 export async function runSeeds(options: {
@@ -35,9 +35,11 @@ export async function runSeeds(options: {
   count: number
   mutant?: Mutant
   stopAtFailure?: boolean
+  threads?: number
   onProgress?: (soFar: SeedsResult) => void
 }): Promise<SeedsResult> {
   const { first, count, mutant = null, stopAtFailure = false, onProgress } = options
+  const { threads = availableParallelism() } = options
   const counts = new Map<string, number>()
   const failures: Failure[] = []
   let done = 0
@@ -71,7 +73,7 @@ export async function runSeeds(options: {
       for (let seeds = nextTask(); seeds.length > 0; seeds = nextTask()) {
         const answer = new Promise<unknown>((resolve) => thread.once('message', resolve))
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-        thread.postMessage({ seeds })
+        thread.postMessage({ seeds, stopAtFailure } satisfies z.infer<typeof seedTask>)
         take(seedResult.parse(await Promise.race([answer, broken])))
       }
     } finally {
@@ -79,7 +81,7 @@ export async function runSeeds(options: {
     }
   }
 
-  const threads = Math.min(availableParallelism(), Math.ceil(count / seedsPerTask))
-  await Promise.all(Array.from({ length: threads }, work))
+  const needed = Math.ceil(count / seedsPerTask)
+  await Promise.all(Array.from({ length: Math.min(threads, needed) }, work))
   return { seeds: done, failures: failures.toSorted((a, b) => a.seed - b.seed), counts }
 }

@@ -109,8 +109,6 @@ export function createScheduler({ random, clock }: { random: Random; clock: Virt
   }
 }
 
-export type Scheduler = ReturnType<typeof createScheduler>
-
 function microtasksDone(): Promise<void> {
   return new Promise((resolve) => realSetImmediate(resolve))
 }

@@ -10,17 +10,20 @@ const { planOf } = await import('./plan.ts')
 const { runPlan } = await import('./run-plan.ts')
 
 parentPort?.on('message', (message: unknown) => {
-  void run(seedTask.parse(message).seeds)
+  void run(seedTask.parse(message))
 })
 
-async function run(seeds: readonly number[]): Promise<void> {
+async function run({ seeds, stopAtFailure }: z.infer<typeof seedTask>): Promise<void> {
   const counts = new Map<string, number>()
   const failures: { seed: number; problems: readonly string[] }[] = []
+  let done = 0
   for (const seed of seeds) {
     const result = await runPlan(planOf(seed))
+    done += 1
     for (const [what, count] of result.counts) counts.set(what, (counts.get(what) ?? 0) + count)
     if (result.problems.length > 0) failures.push({ seed, problems: result.problems })
+    if (stopAtFailure && failures.length > 0) break
   }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  parentPort?.postMessage({ seeds: seeds.length, counts, failures })
+  parentPort?.postMessage({ seeds: done, counts, failures })
 }

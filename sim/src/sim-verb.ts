@@ -3,12 +3,13 @@ import { createVerb } from '@signalbox/runtime/command-line'
 import { StartProblem } from '@signalbox/runtime/start-problem'
 import { z } from 'zod'
 import { faultKinds } from './fault-kinds.ts'
-import { runMutants } from './mutants.ts'
+import { runMutants, seedsPerMutant } from './mutants.ts'
 import { type Plan, plan as planSchema, planOf } from './plan.ts'
 import { runPlan } from './run-plan.ts'
 import { runSeeds, type SeedsResult } from './run-seeds.ts'
 import { shrink } from './shrink.ts'
 
+const standardSeeds = 20_000
 const wholeNumber = z.coerce.number().int().nonnegative()
 
 /** With fewer seeds a rare fault may find no occasion. */
@@ -26,7 +27,13 @@ export const simVerb = createVerb({
     'The last line is one JSON object: seeds, failing, faults; with --mutants: mutants, caught.\n' +
     'Exit code 1: a seed fails, a fault never took effect, or a mutant was not caught.',
   options: z.object({
-    seeds: wholeNumber.min(1).default(20_000).meta({ description: 'how many seeds to run', value: 'N' }),
+    seeds: wholeNumber
+      .min(1)
+      .optional()
+      .meta({
+        description: `how many seeds to run (default ${standardSeeds}; with --mutants ${seedsPerMutant} each)`,
+        value: 'N',
+      }),
     from: wholeNumber.default(1).meta({ description: 'the first of them', value: 'SEED' }),
     seed: wholeNumber.optional().meta({ description: 'run this one alone', value: 'SEED' }),
     replay: z
@@ -44,10 +51,10 @@ export const simVerb = createVerb({
       .meta({ description: 'with --mutants: those whose name holds this', value: 'TEXT' }),
   }),
   async run({ seeds, from, seed, replay, trace, mutants, only }) {
-    if (mutants) return runMutants({ first: from, count: seeds, only, print })
+    if (mutants) return runMutants({ first: from, count: seeds ?? seedsPerMutant, only, print })
     if (replay !== undefined) return runOne(readPlan(replay), { trace })
     if (seed !== undefined) return runOne(planOf(seed), { trace })
-    return runAll({ first: from, count: seeds })
+    return runAll({ first: from, count: seeds ?? standardSeeds })
   },
 })
 

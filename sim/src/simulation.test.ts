@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { faultKinds } from './fault-kinds.ts'
 import { mutate } from './mutant.ts'
-import { mutants } from './mutants.ts'
+import { harmless, mutants } from './mutants.ts'
 import { planOf } from './plan.ts'
 import { runPlan } from './run-plan.ts'
 import { runSeeds } from './run-seeds.ts'
@@ -39,7 +39,7 @@ test(
 )
 
 test('every mutant fits the code that it is made for', () => {
-  for (const mutant of mutants) expect(mutate(mutant).size).toBeGreaterThan(0)
+  for (const mutant of [...mutants, ...harmless]) expect(mutate(mutant).size).toBeGreaterThan(0)
 })
 
 test.each([

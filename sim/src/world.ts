@@ -1,23 +1,27 @@
 import { createFanOut } from '@signalbox/alerts/fan-out'
+import { createSweep } from '@signalbox/alerts/sweeper'
 import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
+import { encodeCommandHeaders } from '@signalbox/contracts/command-record'
+import { encodeInquiryHeaders } from '@signalbox/contracts/inquiry-record'
 import { encodeRawHeaders } from '@signalbox/contracts/raw-record'
 import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
 import { createPartitionWorker } from '@signalbox/processor/partition-worker'
-import type { Plan, PlannedRecord } from './plan.ts'
-import { createMemoryAlerts, createQueueRedis } from './ports/memory-alerts.ts'
+import { type Plan, type PlannedRecord, startMs } from './plan.ts'
+import { createMemoryAlerts, createQueueRedis, lacksJobs } from './ports/memory-alerts.ts'
 import { createMemoryBroker } from './ports/memory-broker.ts'
 import { createMemoryGroup, type MemoryConsumer, openMemoryConsumer } from './ports/memory-consumer.ts'
 import { createMemoryProducer } from './ports/memory-producer.ts'
 import { createMemoryReader } from './ports/memory-reader.ts'
 import { createMemoryStore, createStateRedis } from './ports/memory-store.ts'
 import { createRandom } from './random.ts'
-import { type Ask, type Call, createScheduler, type Process, type Step } from './scheduler.ts'
-import { createVirtualClock } from './virtual-clock.ts'
+import { type Ask, type Call, createScheduler, type Process } from './scheduler.ts'
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
 
-const startMs = Date.UTC(2024, 0, 1)
 const clusterId = 'cluster'
 const sessionMs = 10_000
+const sweepEveryMs = 10 * 60_000
+const sweepOlderThanMs = 60_000
 
 /** Who hears of a merchant. */
 export function endpointsOf({
@@ -33,6 +37,44 @@ export function endpointsOf({
 type Host = { name: string; lives: number; start: (ask: Ask, process: Process) => MemoryConsumer }
 
 type Life = { host: Host; process: Process; consumer: MemoryConsumer }
+
+/** What reaches the raw topic. */
+export type Arrival = PlannedRecord extends infer One
+  ? One extends unknown
+    ? Omit<One, 'afterMs'>
+    : never
+  : never
+
+/** The key that a raw record stands under. */
+export function rawKeyOf({ clientId, merchant }: Pick<Arrival, 'clientId' | 'merchant'>): string {
+  return merchant === null
+    ? unattributedKey({ clientId, registrationRequestId: 'R1' })
+    : merchantKey({ clientId, referenceMerchantId: merchant })
+}
+
+function rawHeadersOf(record: Arrival, of: { notificationId: string; requestTimeMs: number }) {
+  const { clientId } = record
+  const dialect = clientId === 'other' ? 'ams' : 'alipayplus'
+  const named = { ...of, clientId, requestTime: new Date(of.requestTimeMs).toISOString(), traceparent: null }
+  const signed = { ...named, dialect, requestUri: '/uri', signature: 'signature', keyVersion: '1' } as const
+  switch (record.kind) {
+    case 'notification': {
+      const { attributedTo } = record
+      const redriven = attributedTo === undefined ? {} : { attributedTo, replayedFrom: 'quarantine/0/0' }
+      return encodeRawHeaders({ ...signed, kind: record.kind, push: false, ...redriven })
+    }
+    case 'inquiry':
+      return encodeInquiryHeaders({
+        ...signed,
+        kind: record.kind,
+        askedMerchantId: record.merchant,
+        askedStoreId: record.store,
+        askedRequestId: record.round,
+      })
+    default:
+      return encodeCommandHeaders({ ...named, kind: record.kind, issuedBy: 'somebody' })
+  }
+}
 
 /** The whole of Signalbox behind the ingress, in memory: production code between ports of ours. */
 export function createWorld(plan: Plan, tell: ((line: string) => void) | undefined) {
@@ -54,7 +96,7 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
   }
   /** What became visible of the faults, and what the system did about them. */
   const counts = new Map<string, number>()
-  const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
+  const count = (what: string) => void counts.set(what, (counts.get(what) ?? 0) + 1)
   /** Partitions whose view was made anew from a state topic that held something. */
   const remade = new Set<number>()
   const lives = new Map<string, Life>()
@@ -74,16 +116,18 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
   function startProcessor(ask: Ask, process: Process): MemoryConsumer {
     const worker = createPartitionWorker(
       {
-        store: createMemoryStore({ redis: stateRedis, ask, mostPerLoad: plan.mostPerLoad }),
+        store: createMemoryStore({
+          redis: stateRedis,
+          ask,
+          mostPerLoad: plan.mostPerLoad,
+          restored: (partition) => void remade.add(partition),
+        }),
         producer: createMemoryProducer({ broker, ask }),
         reader: createMemoryReader({ broker, ask, recordsPerFetch: plan.chunkSize }),
         report: {
           attached: ({ decision }) => count(decision.kind === 'stop' ? 'stopped' : decision.because),
           rebuilding: () => undefined,
-          rebuilt({ partition, watermark: { stateOffset } }) {
-            count('rebuilt')
-            if (stateOffset !== 0n) remade.add(partition)
-          },
+          rebuilt: () => count('rebuilt'),
           settled: () => undefined,
           redelivered: () => undefined,
           audited: ({ published }) => published > 0 && count('repaired by the auditor'),
@@ -127,9 +171,11 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
   }
 
   function startFanOut(ask: Ask, process: Process): MemoryConsumer {
+    const alerts = createMemoryAlerts({ redis: queueRedis, ask, queued: (id) => void everQueued.add(id) })
+    startSweeper(alerts, whileAlive(process))
     const fanOut = createFanOut(
       {
-        ...createMemoryAlerts({ redis: queueRedis, ask, queued: (id) => void everQueued.add(id) }),
+        ...alerts,
         endpoints: { of: endpointsOf },
         report: {
           looked: () => undefined,
@@ -153,6 +199,29 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
       chunkSize: () => 1 + random.below(plan.chunkSize),
       stopped: (why) => fail(`a fan-out stops: ${why}`),
     })
+  }
+
+  /** Sweeps now and then, as long as there is something to repair: else the run would never come to rest. */
+  function startSweeper(alerts: ReturnType<typeof createMemoryAlerts>, after: VirtualClock['after']): void {
+    const sweep = createSweep(
+      {
+        ...alerts,
+        report: { owed: () => undefined, swept: ({ added }) => added > 0 && count('repaired by the sweep') },
+      },
+      { partitions, olderThanMs: sweepOlderThanMs, maxPerSweep: 500 },
+    )
+    let isDue = false
+    function arm(): void {
+      if (isDue) return
+      isDue = true
+      after(sweepEveryMs, () => {
+        isDue = false
+        // What goes wrong counts as nothing; the next sweep comes.
+        if (lacksJobs(queueRedis.now())) sweep().then(arm, arm)
+      })
+    }
+    queueRedis.onChange(arm)
+    arm()
   }
 
   /** What a process set itself to do later ends with it. */
@@ -187,36 +256,24 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
     })),
   ]
   for (const host of hosts) startLife(host)
+  stateRedis.onChange((change) => {
+    if (change === 'written') return
+    for (const { host, consumer } of lives.values()) if (host.start === startProcessor) consumer.tickSoon()
+  })
 
   let appended = 0
-  /** What an ingress does: the bytes, with what it knows of them. */
-  function receive({ clientId, merchant, body, signedBeforeMs }: Omit<PlannedRecord, 'afterMs'>): void {
-    const requestTimeMs = clock.nowMs() - signedBeforeMs
-    const key =
-      merchant === null
-        ? unattributedKey({ clientId, registrationRequestId: 'R1' })
-        : merchantKey({ clientId, referenceMerchantId: merchant })
+  /** What an ingress, or for answers and commands the console, does: the bytes, with what it knows of them. */
+  function receive(record: Arrival): void {
     appended += 1
-    const headers = encodeRawHeaders({
-      kind: 'notification',
-      notificationId: `notification-${appended}`,
-      requestUri: '/notify',
-      clientId,
-      requestTime: new Date(requestTimeMs).toISOString(),
-      requestTimeMs,
-      signature: 'signature',
-      keyVersion: '1',
-      dialect: 'alipayplus',
-      push: false,
-      traceparent: null,
-    })
+    const key = rawKeyOf(record)
+    const requestTimeMs = clock.nowMs() - record.signedBeforeMs
     broker.append([
       {
         topic: topics.raw.name,
         partition: partitionOf(key, partitions),
         key,
-        value: Buffer.from(body),
-        headers,
+        value: Buffer.from(record.body),
+        headers: rawHeadersOf(record, { notificationId: `notification-${appended}`, requestTimeMs }),
       },
     ])
   }
@@ -284,5 +341,3 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
 }
 
 export type World = ReturnType<typeof createWorld>
-
-export type { Step }

@@ -10,9 +10,9 @@ describe('the size of the next chunk', () => {
     ['doubles after a full chunk that was quick', 100, { records: 100, tookMs: 12 }, 200],
     ['does not grow beyond its maximum', 400, { records: 400, tookMs: 12 }, 500],
     ['stays after a chunk that was quick because it was small', 100, { records: 99, tookMs: 1 }, 100],
-    ['stays after a chunk that was neither quick nor slow', 200, { records: 200, tookMs: 40 }, 200],
-    ['stays at the border of slow', 200, { records: 200, tookMs: 250 }, 200],
-    ['halves after a slow chunk', 201, { records: 201, tookMs: 251 }, 100],
+    ['stays after a chunk that was neither quick nor slow', 200, { records: 200, tookMs: 500 }, 200],
+    ['stays at the border of slow', 200, { records: 200, tookMs: 1_500 }, 200],
+    ['halves after a slow chunk', 201, { records: 201, tookMs: 1_501 }, 100],
     ['halves after a slow chunk that was small', 200, { records: 3, tookMs: 5_000 }, 100],
     ['does not shrink below ten', 15, { records: 15, tookMs: 5_000 }, 10],
   ])('%s', (_, size, chunk, next) => {
@@ -20,7 +20,7 @@ describe('the size of the next chunk', () => {
   })
 
   test('never exceeds a maximum below ten', () => {
-    expect(nextChunkSize(4, { records: 4, tookMs: 1_000, max: 4 })).toBe(4)
+    expect(nextChunkSize(4, { records: 4, tookMs: 2_000, max: 4 })).toBe(4)
     expect(nextChunkSize(4, { records: 4, tookMs: 1, max: 4 })).toBe(4)
   })
 })

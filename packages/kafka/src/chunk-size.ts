@@ -1,8 +1,10 @@
 export const firstChunkSize = 100
 export const defaultMaxChunkSize = 500
 const leastChunkSize = 10
-const quickMs = 40
-const slowMs = 250
+/** What a process with a dozen busy partitions needs for a chunk of the largest size, the others' work included. */
+const quickMs = 500
+/** Redis and Kafka are slow, or the records are large: nobody should wait for a whole large chunk then. */
+const slowMs = 1_500
 /** A chunk is held in memory several times over while it is worked on. */
 const maxChunkBytes = 4 * 1024 * 1024
 

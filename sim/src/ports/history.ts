@@ -1,3 +1,6 @@
+type Change = 'written' | 'lost'
+type Listener = (change: Change) => void
+
 /**
  * What a Redis holds, as a row of states: each script that changes anything adds one. What Redis loses it loses as a
  * suffix of that row.
@@ -5,13 +8,19 @@
 export function createHistory<State extends object>(empty: State) {
   let states: State[] = [empty]
   let state = empty
+  const listeners: Listener[] = []
+  const tell = (change: Change) => {
+    for (const listener of listeners) listener(change)
+  }
 
   return {
     now: () => state,
     set(next: State): void {
       state = next
       states.push(next)
+      tell('written')
     },
+    onChange: (listener: Listener) => void listeners.push(listener),
     /** Goes back by up to `most` states, but not to one that `mayBe` refuses; false when there is none. */
     loseTail(most: number, mayBe: (state: State) => boolean = () => true): boolean {
       for (let kept = Math.max(1, states.length - most); kept < states.length; kept++) {
@@ -19,6 +28,7 @@ export function createHistory<State extends object>(empty: State) {
         if (earlier === undefined || earlier === state || !mayBe(earlier)) continue
         states = states.slice(0, kept)
         state = earlier
+        tell('lost')
         return true
       }
       return false
@@ -28,6 +38,7 @@ export function createHistory<State extends object>(empty: State) {
       if (state === empty) return false
       states = [empty]
       state = empty
+      tell('lost')
       return true
     },
   }

@@ -82,16 +82,20 @@ export function createMemoryBroker(options: {
 
     /**
      * Keeps the last record of each key among those older than `lagMs`; the records behind the first younger one are
-     * not looked at. Gives how many went.
+     * not looked at. One without a value goes too, `tombstoneMs` later. Gives how many went.
      */
-    compact(of: TopicPartition, { lagMs }: { lagMs: number }): number {
+    compact(of: TopicPartition, { lagMs, tombstoneMs }: { lagMs: number; tombstoneMs: number }): number {
       const log = logOf(of)
-      const firstYoung = log.records.findIndex(({ timestampMs }) => timestampMs > options.nowMs() - lagMs)
+      const nowMs = options.nowMs()
+      const firstYoung = log.records.findIndex(({ timestampMs }) => timestampMs > nowMs - lagMs)
       const old = firstYoung === -1 ? log.records : log.records.slice(0, firstYoung)
       const last = new Map(old.map(({ key, offset }) => [key, offset]))
       const before = log.records.length
       log.records = log.records.filter(
-        (record, index) => index >= old.length || last.get(record.key) === record.offset,
+        (record, index) =>
+          index >= old.length ||
+          (last.get(record.key) === record.offset &&
+            (record.value !== null || record.timestampMs > nowMs - lagMs - tombstoneMs)),
       )
       return before - log.records.length
     },

@@ -69,6 +69,8 @@ type Slot = {
 }
 
 export type MemoryConsumer = {
+  /** There is something that a tick may find. */
+  tickSoon(): void
   /** Attaches all partitions again. */
   reattach(): void
   /** The group takes it for dead. */
@@ -91,7 +93,10 @@ export function openMemoryConsumer(options: {
   after: (ms: number, action: () => void) => void
   attach: PartitionConsumerOptions['attach']
   process: PartitionConsumerOptions['process']
-  /** Runs between the chunks, `everyMs` after there was something new in `watches`, and again when it has failed. */
+  /**
+   * Runs between the chunks, `everyMs` after there was something new in `watches` or it was asked for, and again when
+   * it has failed: at all times, and a run would never come to rest.
+   */
   tick?: NonNullable<PartitionConsumerOptions['tick']> & { watches: string }
   chunkSize: () => number
   /** A partition must not be read. */
@@ -144,7 +149,6 @@ export function openMemoryConsumer(options: {
     while (isCurrent(slot)) {
       try {
         await goOn(slot)
-        slot.failures = 0
       } catch {
         slot.failures += 1
         await pause(slot)
@@ -177,12 +181,13 @@ export function openMemoryConsumer(options: {
     if (!isCurrent(slot)) return
     const attached = await options.attach({ partition, committed, logStart: start, logEnd: end })
     if (!isCurrent(slot)) return
-    if (attached.kind === 'stop') {
+    if (attached.kind !== 'from') {
       slots.delete(partition)
       return options.stopped(attached.problem)
     }
     slot.next = attached.offset
     slot.isAttached = true
+    slot.failures = 0
     if (committed === null || attached.offset > committed) void commit(slot).catch(() => undefined)
   }
 
@@ -199,7 +204,9 @@ export function openMemoryConsumer(options: {
     switch (outcome.kind) {
       case 'done':
         slot.next += BigInt(records.length)
-        return commit(slot)
+        await commit(slot)
+        slot.failures = 0
+        return
       case 'reattach':
         slot.isAttached = false
         return
@@ -240,6 +247,9 @@ export function openMemoryConsumer(options: {
 
   group.join(self)
   return {
+    tickSoon() {
+      for (const slot of slots.values()) armTick(slot)
+    },
     reattach() {
       for (const { partition, generation, wake } of slots.values()) {
         wake()

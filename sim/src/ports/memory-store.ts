@@ -7,6 +7,7 @@ import type {
   NamedRegistration,
   RegistrationStore,
 } from '@signalbox/registration-store/registration-store'
+import { unpackStored } from '@signalbox/registration-store/stored-registration'
 import { isRebuildMarker } from '@signalbox/registration-store/watermark'
 import type { Ask } from '../scheduler.ts'
 import { createHistory } from './history.ts'
@@ -42,8 +43,10 @@ export function createMemoryStore(options: {
   mostPerLoad?: number
   /** How many one `clear` removes. */
   mostPerClear?: number
+  /** A rebuild has put something into this partition. */
+  restored?: (partition: number) => void
 }): Omit<RegistrationStore, 'onNewRun' | 'ping' | typeof Symbol.asyncDispose> {
-  const { redis, ask, mostPerLoad = Number.POSITIVE_INFINITY, mostPerClear = 2 } = options
+  const { redis, ask, mostPerLoad = Number.POSITIVE_INFINITY, mostPerClear = 2, restored } = options
   const viewOf = (partition: number) => redis.now().get(partition) ?? emptyView
 
   function read<T>(partition: number, what: string, script: (view: PartitionView) => T): Promise<T> {
@@ -107,7 +110,10 @@ export function createMemoryStore(options: {
       }),
 
     restore: ({ partition, marker, ...batch }) =>
-      write({ partition, expected: marker }, 'restore', (view) => changed(view, batch)),
+      write({ partition, expected: marker }, 'restore', (view) => {
+        restored?.(partition)
+        return changed(view, batch)
+      }),
 
     finishRebuild: ({ partition, marker, next }) =>
       write({ partition, expected: marker }, 'finish the rebuild', (view) => ({ ...view, watermark: next })),
@@ -163,7 +169,11 @@ type Batch = Pick<Parameters<RegistrationStore['restore']>[0], 'registrations' |
 
 function changed(view: PartitionView, { registrations, removed, attention }: Batch): PartitionView {
   const known = new Map(view.registrations)
-  for (const named of registrations) known.set(registrationKey(named.registration), named)
+  for (const written of registrations) {
+    const { registration } = written
+    const stored = 'packed' in written ? unpackStored(written.packed) : written.stored
+    known.set(registrationKey(registration), { registration, stored })
+  }
   for (const registration of removed) known.delete(registrationKey(registration))
   const listed = new Map(view.attention)
   for (const { kind, registration, sinceMs } of attention) {
