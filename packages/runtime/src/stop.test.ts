@@ -8,7 +8,7 @@ async function run(program: string, signal?: NodeJS.Signals) {
   const source = `
     import { stopSignal, untilStopped } from ${JSON.stringify(join(import.meta.dirname, 'stop.ts'))}
     import { StartProblem } from ${JSON.stringify(join(import.meta.dirname, 'start-problem.ts'))}
-    const stop = stopSignal({ service: 'test', deadlineMs: 300 })
+    const stop = stopSignal({ service: 'test', deadlineMs: 1_000 })
     ${program}`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', source])
   const errors = text(child.stderr)
@@ -21,8 +21,10 @@ async function run(program: string, signal?: NodeJS.Signals) {
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s closes what was opened and ends with 0', async (signal) => {
   const { code, errors } = await run(
-    `await using part = { async [Symbol.asyncDispose]() { process.stderr.write('closed') } }
-     setTimeout(() => {}, 50)
+    `const alive = setInterval(() => {}, 1000)
+     await using part = {
+       async [Symbol.asyncDispose]() { clearInterval(alive); process.stderr.write('closed') }
+     }
      console.log('ready')
      await untilStopped(stop)`,
     signal,
@@ -36,7 +38,7 @@ test('a part that does not close in time is not waited for', async () => {
     'SIGTERM',
   )
   expect(code).toBe(1)
-  expect(errors).toContain('test did not stop within 300 ms')
+  expect(errors).toContain('test did not stop within 1000 ms')
 })
 
 test('a start problem is one message without a stack, and exit code 1', async () => {
