@@ -73,16 +73,19 @@ test('more than 500 kinds of malformed bodies: each in quarantine for its reason
   })
   expect(Math.max(...delays)).toBeLessThan(blockLimitMs)
 
-  // The operator names the merchant of what came without one.
-  const attributed = await pipeline.signalbox(
-    'quarantine',
-    'redrive',
-    '--reason',
-    'unattributable',
-    '--attributed-to',
-    'FOUND',
-  )
-  expect(attributed).toMatchObject({ ended: 'exit code 0' })
+  // The operator names the merchant of what came without one, by the request id that was sent for it.
+  const attribute = (...by: string[]) =>
+    pipeline.signalbox(
+      'quarantine',
+      'redrive',
+      '--reason',
+      'unattributable',
+      ...by,
+      '--attributed-to',
+      'FOUND',
+    )
+  expect(await attribute()).toMatchObject({ ended: 'exit code 1' })
+  expect(await attribute('--request-id', 'R2')).toMatchObject({ ended: 'exit code 0' })
   const shown = (merchant: string) =>
     queryMerchant(pipeline, { clientId: clients.plus.clientId, referenceMerchantId: merchant })
   await vi.waitFor(async () => expect((await shown('FOUND')).size).toBe(1), { timeout: 30_000 })

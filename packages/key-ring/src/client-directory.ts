@@ -39,6 +39,7 @@ export type ClientDirectory = {
   /** Whether the path belongs to any client. */
   hasPath(path: string): boolean
   clientCount: number
+  clientIds: readonly string[]
 }
 
 /**
@@ -66,6 +67,7 @@ export function createClientDirectory(files: ClientFiles): ClientDirectory {
     find: (clientId) => byId.get(clientId),
     hasPath: (path) => paths.has(path),
     clientCount: byId.size,
+    clientIds: [...byId.keys()],
   }
 }
 

@@ -212,9 +212,14 @@ function look({ heard, forgotten, erasedAtMs }: Memory): { view: OracleView; war
   looks.sort((a, b) => byName(a.entry, b.entry))
   const entries = looks.map(({ entry }) => entry)
 
-  const mentionedLast = entries.filter((entry) =>
-    told.some((one) => one.round === (latest?.id ?? null) && mentionOf(entry, one) !== undefined),
-  )
+  const latestId = latest?.id ?? null
+  const mentionedLast = looks
+    .filter(
+      ({ entry, answeredFor }) =>
+        answeredFor === latestId ||
+        told.some((one) => one.round === latestId && mentionOf(entry, one) !== undefined),
+    )
+    .map(({ entry }) => entry)
   const inquiredAtMs = Math.max(...answers.map(({ timeMs }) => timeMs))
   const saidLastMs = (isSo: (one: Told) => boolean) => {
     const times = (round: string | null) =>
@@ -314,6 +319,10 @@ function lookAtEntry(scene: Scene, name: { pspName: string; productCode: string 
   const answer = latest !== null && answerCounts(scene, deciding, latest) ? latest : null
   const since = answer === null ? seen : seen.filter(({ lastSeenMs }) => lastSeenMs > answer.timeMs)
 
+  const isKnown = scene.rounds.some(({ id }) => id === answer?.round)
+  /** The known round that the answer was asked for, null: none of them; undefined: there is no such answer. */
+  const answeredFor = answer === null ? undefined : isKnown ? answer.round : null
+
   const shown = (settled: { status: string; reason: string | null } | undefined) => ({
     pspName: name.pspName,
     productCode: name.productCode,
@@ -321,7 +330,7 @@ function lookAtEntry(scene: Scene, name: { pspName: string; productCode: string 
     rejectionReason: settled?.reason ?? null,
   })
   if (answer === null || answer.status === 'PENDING') {
-    return { entry: shown(choose(since)), reversal: reversalAmong(since) }
+    return { entry: shown(choose(since)), reversal: reversalAmong(since), answeredFor }
   }
   const isLate = ({ status }: Seen) => lastSeenMs(since, status) > answer.timeMs + retryHorizonMs
   const others = since.filter(({ status }) => status !== answer.status)
@@ -329,6 +338,7 @@ function lookAtEntry(scene: Scene, name: { pspName: string; productCode: string 
   return {
     entry: shown(news === undefined || news.status === answer.status ? answer : news),
     reversal: others.every(isLate) ? reversalAmong(since) : ('warn' as const),
+    answeredFor,
   }
 }
 

@@ -1,3 +1,4 @@
+import { readRouting } from '@signalbox/contracts/notification-body'
 import {
   type LoggedRecord,
   placeOf,
@@ -33,6 +34,8 @@ export type QuarantineTopics = {
 export type Selection = {
   reason?: string | undefined
   clientId?: string | undefined
+  /** As the body names it. */
+  registrationRequestId?: string | undefined
   fromMs?: number | undefined
   toMs?: number | undefined
   /** Whether the asker may see records of this client; null: the record does not name one. */
@@ -54,7 +57,13 @@ const latest = Number.MAX_SAFE_INTEGER
  */
 export async function listQuarantine(
   of: QuarantineTopics,
-  request: { selection: Selection; cursor: string | null; limit: number },
+  request: {
+    selection: Selection
+    cursor: string | null
+    limit: number
+    /** Aborted when nobody waits for the list any more: then reading ends, and the reason is thrown. */
+    gone?: AbortSignal
+  },
 ): Promise<{
   records: Summary[]
   next: string | null
@@ -66,7 +75,7 @@ export async function listQuarantine(
   const after = request.cursor === null ? null : parseCursor(request.cursor)
   const before = after === null ? undefined : after.setAsideMs + 1
   const toMs = Math.min(selection.toMs ?? latest, before ?? latest)
-  const { found, complete } = await select(of, { ...selection, toMs })
+  const { found, complete } = await select(of, { ...selection, toMs }, request.gone)
   const following = found
     .filter((record) => after === null || compare(record, after) < 0)
     .toSorted((a, b) => compare(b, a))
@@ -110,11 +119,13 @@ export async function findQuarantined(
 export async function select(
   of: QuarantineTopics,
   selection: Selection,
+  gone?: AbortSignal,
 ): Promise<{ found: Summary[]; complete: boolean }> {
   const { ranges, complete } = await rangesOf(of, selection)
   const byOrigin = new Map<string, Summary>()
   for (const range of ranges) {
     for await (const records of of.log.read(range)) {
+      gone?.throwIfAborted()
       for (const record of records) {
         const read = readQuarantined(record)
         if (read === null || !matches(read, selection)) continue
@@ -137,7 +148,7 @@ export function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Rec
 }
 
 /** Oldest first; records of one moment by where they stand. */
-function compare(a: Position & { setAsideMs: number }, b: Position & { setAsideMs: number }): number {
+export function compare(a: Position & { setAsideMs: number }, b: Position & { setAsideMs: number }): number {
   return a.setAsideMs - b.setAsideMs || a.partition - b.partition || Number(a.offset - b.offset)
 }
 
@@ -160,14 +171,22 @@ async function rangesOf({ log, partitions, topics }: QuarantineTopics, { fromMs,
   return { ranges: newest, complete: false }
 }
 
-function matches(record: Quarantined, { reason, clientId, fromMs, toMs, maySee }: Selection): boolean {
+function matches(record: Quarantined, selection: Selection): boolean {
+  const { reason, clientId, registrationRequestId, fromMs, toMs, maySee } = selection
   return (
     (reason === undefined || record.reason === reason) &&
     (clientId === undefined || record.clientId === clientId) &&
     (fromMs === undefined || record.setAsideMs >= fromMs) &&
     (toMs === undefined || record.setAsideMs < toMs) &&
-    maySee(record.clientId)
+    maySee(record.clientId) &&
+    (registrationRequestId === undefined || requestIdIn(record) === registrationRequestId)
   )
+}
+
+/** The registrationRequestId that the body of a record names; null: none. */
+export function requestIdIn({ value }: Pick<Quarantined, 'value'>): string | null {
+  const routing = value === null ? null : readRouting(value)
+  return routing !== null && 'registrationRequestId' in routing ? routing.registrationRequestId : null
 }
 
 const cursorForm = /^([0-9]{1,15})\.([0-9]{1,6})\.([0-9]{1,18})$/

@@ -8,7 +8,7 @@ import { fold } from '@signalbox/registration/fold'
 import { emptyRegistration, type Registration } from '@signalbox/registration/registration'
 import { registrationKey } from '@signalbox/contracts/keys'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import type { LoggedRecord } from './quarantined-record.ts'
+import type { LoggedRecord, Position } from './quarantined-record.ts'
 import { listQuarantine } from './quarantine.ts'
 import { reasons } from './reasons.ts'
 import { type RedriveReport, redrive } from './redrive.ts'
@@ -20,6 +20,7 @@ declare module 'vitest' {
   }
 }
 
+const maySee = () => true
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 const config: KafkaConfig = {
   brokers: inject('kafkaBrokers'),
@@ -76,13 +77,22 @@ async function createScene() {
       await append(names.quarantine, aside)
     },
     async redrive(
-      wish: { attributedTo?: string; again?: boolean; reason?: string } = {},
+      wish: {
+        attributedTo?: string
+        again?: boolean
+        reason?: string
+        registrationRequestId?: string
+        position?: Position
+      } = {},
     ): Promise<RedriveReport> {
-      const { attributedTo = null, again = false, reason } = wish
+      const { attributedTo = null, again = false, reason, registrationRequestId, position } = wish
       const result = await redrive(
         { ...of, producer, now: Date.now },
         {
-          what: { kind: 'all', selection: { reason, maySee: () => true } },
+          what:
+            position === undefined
+              ? { kind: 'all', selection: { reason, registrationRequestId, maySee } }
+              : { kind: 'one', position, maySee },
           attributedTo,
           again,
           dryRun: false,
@@ -141,8 +151,15 @@ test('what names no merchant applies to the one that a person names, with or wit
   await scene.refuse([asideByIngress(notification({ merchant: null, round: null }), 'unroutable')])
 
   expect(await scene.redrive()).toMatchObject({ putBack: 0, impossible: { no_merchant: 2 } })
-  expect(await scene.redrive({ attributedTo: 'M 7' })).toMatchObject({ putBack: 2, impossible: {} })
-  expect(await scene.redrive({ attributedTo: 'M 7' })).toMatchObject({ putBack: 0, redrivenBefore: 2 })
+  const selection = { reason: 'unroutable', maySee: () => true }
+  const [unroutable] = (await listQuarantine(scene.of, { selection, cursor: null, limit: 10 })).records
+  if (unroutable === undefined) throw new Error('nothing is set aside without a request id')
+  const ways = [{ registrationRequestId: 'R1' }, { position: unroutable }]
+  for (const way of ways) {
+    const wish = { attributedTo: 'M 7', ...way }
+    expect(await scene.redrive(wish)).toMatchObject({ selected: 1, putBack: 1, impossible: {} })
+    expect(await scene.redrive(wish)).toMatchObject({ putBack: 0, redrivenBefore: 1 })
+  }
 
   const putBack = (await scene.raw()).filter(isPutBack)
   expect(new Set(putBack.map(({ partition, key }) => `${partition} ${key}`)).size).toBe(1)

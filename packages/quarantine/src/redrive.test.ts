@@ -32,6 +32,7 @@ const nothing: RedriveReport = {
   impossible: {},
   unfit: {},
   remaining: 0,
+  goOnFromMs: null,
 }
 
 const putBackIn = (scene: Scene) =>
@@ -102,8 +103,9 @@ describe('what was put back before', () => {
       (merchant) => partitionOf(`C1/${merchant}`, partitions) !== partition,
     )
     if (elsewhere === undefined) throw new Error('one of six merchants stands in another partition')
-    expect(await reportOf(scene, { attributedTo: elsewhere })).toMatchObject({ putBack: 1 })
-    expect(await reportOf(scene, { attributedTo: elsewhere })).toMatchObject({ redrivenBefore: 1 })
+    const wish = { attributedTo: elsewhere, selection: { registrationRequestId: 'R1' } }
+    expect(await reportOf(scene, wish)).toMatchObject({ putBack: 1 })
+    expect(await reportOf(scene, wish)).toMatchObject({ redrivenBefore: 1 })
   })
 
   test('goes back once more when that is wanted', async () => {
@@ -136,18 +138,51 @@ describe('what was put back before', () => {
 test('a merchant is not given to notifications of two clients', async () => {
   const scene = createScene()
   for (const clientId of ['C1', 'C2']) scene.setAside('unattributable', { clientId, merchant: null })
-  expect(await ask(scene, { attributedTo: 'M1' })).toMatchObject({ kind: 'refused', why: /name the client/ })
-  expect(await reportOf(scene, { attributedTo: 'M1', selection: { clientId: 'C2' } })).toMatchObject({
-    putBack: 1,
-  })
+  const wish = { attributedTo: 'M1', selection: { registrationRequestId: 'R1' } }
+  expect(await ask(scene, wish)).toMatchObject({ kind: 'refused', why: /name the client/ })
+  const selection = { ...wish.selection, clientId: 'C2' }
+  expect(await reportOf(scene, { ...wish, selection })).toMatchObject({ putBack: 1 })
   expect(putBackIn(scene)).toMatchObject([{ key: 'C2/M1' }])
 })
 
+test('a merchant is not given to notifications of several: it takes one request id, or one position', async () => {
+  const scene = createScene()
+  for (const round of ['R1', 'R2', 'R1']) scene.setAside('unattributable', { merchant: null, round })
+  const { partition, offset } = scene.refuse('unroutable', { merchant: null, round: null })
+  scene.setAside('wrong_type', { round: 'R1', merchant: 'M5' })
+  for (const selection of [{}, { reason: 'unattributable' }, { clientId: 'C1' }, { fromMs: 0 }]) {
+    expect(await ask(scene, { attributedTo: 'M1', selection })).toMatchObject({
+      kind: 'refused',
+      why: /notifications of several: give a position, or the request id/,
+    })
+  }
+  expect(putBackIn(scene)).toEqual([])
+
+  const byRound = { attributedTo: 'M1', selection: { registrationRequestId: 'R1' } }
+  expect(await reportOf(scene, byRound)).toMatchObject({
+    selected: 3,
+    putBack: 2,
+    impossible: { names_merchant: 1 },
+  })
+  expect(putBackIn(scene).map(({ key }) => key)).toEqual(['C1/M1', 'C1/M1'])
+  const what = { kind: 'one', position: { partition, offset }, maySee: () => true } as const
+  expect(await redrive(scene.ports, { what, attributedTo: 'M9', again: false, dryRun: false })).toMatchObject(
+    { kind: 'done', report: { putBack: 1 } },
+  )
+})
+
+const merchants = Array.from({ length: 1_100 }, (_, number) => `M${number}`)
+
 function createLargeScene(): Scene {
   const scene = createScene()
-  for (let number = 0; number < 1_100; number++) scene.setAside('wrong_type', { merchant: `M${number}` })
+  for (const merchant of merchants) scene.setAside('wrong_type', { merchant })
   return scene
 }
+
+const merchantsPutBack = (scene: Scene) => putBackIn(scene).map(({ key }) => key?.split('/')[1] ?? '')
+
+/** 600 records to a moment. */
+const crowdedMs = (offset: number) => 1_000 + Math.floor(offset / (600 / partitions))
 
 describe('limits', () => {
   test('a run takes a thousand, and the next one the rest', async () => {
@@ -164,10 +199,54 @@ describe('limits', () => {
     expect(await reportOf(scene)).toMatchObject({ putBack: 1, impossible: { no_merchant: 1_050 } })
   })
 
-  test('more than a run takes is not put back again, because a second run would take the same', async () => {
+  test('more than a run takes is put back again by runs that go on where the one before ended', async () => {
     const scene = createLargeScene()
-    expect(await ask(scene, { again: true })).toMatchObject({ kind: 'refused', why: /narrow the time range/ })
-    expect(putBackIn(scene)).toEqual([])
+    scene.setAside('unattributable', { merchant: null })
+    expect(await reportOf(scene, { again: true, dryRun: true })).toMatchObject({
+      putBack: 1_100,
+      remaining: 0,
+      goOnFromMs: null,
+    })
+    const first = await reportOf(scene, { again: true })
+    expect(first).toMatchObject({ selected: 1_101, putBack: 1_000, remaining: 101 })
+    // The oldest first, whatever their partition.
+    expect(new Set(merchantsPutBack(scene))).toEqual(new Set(merchants.slice(0, 1_000)))
+    const second = await reportOf(scene, { again: true, selection: { fromMs: first.goOnFromMs ?? 0 } })
+    expect(second).toMatchObject({ putBack: 100, remaining: 0, goOnFromMs: null })
+    expect(second.impossible).toEqual({ no_merchant: 1 })
+    expect(merchantsPutBack(scene).toSorted()).toEqual(merchants.toSorted())
+  })
+
+  test('and no run ends inside a millisecond, where the next could not go on', async () => {
+    const scene = createLargeScene()
+    const { log } = scene
+    scene.ports.log = {
+      ...log,
+      offsetAt: async (of) => {
+        const { end } = await log.bounds(of)
+        const offsets = Array.from({ length: Number(end) }, (_, offset) => offset)
+        return BigInt(offsets.find((offset) => crowdedMs(offset) >= of.timeMs) ?? end)
+      },
+      async *read(range) {
+        for await (const records of log.read(range)) {
+          yield records.map((record) => ({ ...record, timestampMs: crowdedMs(Number(record.offset)) }))
+        }
+      },
+    }
+    let fromMs = 0
+    const runs: number[] = []
+    for (let run = 0; run < 10; run++) {
+      const report = await reportOf(scene, {
+        again: true,
+        selection: { fromMs, reason: 'wrong_type' },
+      })
+      runs.push(report.putBack)
+      if (report.goOnFromMs === null) break
+      fromMs = report.goOnFromMs
+    }
+    expect(runs.length).toBeGreaterThan(1)
+    expect(runs.reduce((sum, count) => sum + count, 0)).toBe(1_100)
+    expect(merchantsPutBack(scene).toSorted()).toEqual(merchants.toSorted())
   })
 
   test('a raw topic too long to look through is told, and with again is not looked through', async () => {
@@ -179,7 +258,7 @@ describe('limits', () => {
         of.topic === names.raw ? { start: 0n, end: 1_000_002n } : await scene.log.bounds(of),
     }
     scene.ports.log = log
-    expect(await ask(scene)).toMatchObject({ kind: 'refused', why: /narrow the time range/ })
+    expect(await ask(scene)).toMatchObject({ kind: 'refused', why: /1000000 records .* give --again/ })
     expect(await reportOf(scene, { again: true })).toMatchObject({ putBack: 1 })
   })
 })

@@ -1,6 +1,7 @@
 import { readRecord } from '@signalbox/contracts/read-record'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import {
+  compare,
   countBy,
   findQuarantined,
   type QuarantineTopics,
@@ -11,14 +12,17 @@ import {
 } from './quarantine.ts'
 import { type Position, type Quarantined, readQuarantined } from './quarantined-record.ts'
 import { type Obstacle, redriveRecord } from './redrive-record.ts'
-import { findRedriven, originMs } from './redriven-before.ts'
+import { findRedriven, maxScanned, originMs } from './redriven-before.ts'
 
 export type RedriveRequest = {
   /** One record, or all of a selection. */
   what:
     | { kind: 'one'; position: Position; maySee: Selection['maySee'] }
     | { kind: 'all'; selection: Selection }
-  /** The merchant that notifications without one are about; null: none is named. */
+  /**
+   * The merchant that notifications without one are about; null: none is named. It takes one record, or a selection by
+   * one registrationRequestId: other selections hold notifications of several merchants.
+   */
   attributedTo: string | null
   /** Puts back what was put back before, too. */
   again: boolean
@@ -40,6 +44,11 @@ export type RedriveReport = {
   unfit: Record<string, number>
   /** Beyond what one run takes: run again. */
   remaining: number
+  /**
+   * With `again` and some remaining: when the first of them was set aside, epoch milliseconds. A run from then on goes
+   * on with these; the same run would take the same records. Null: the same run goes on.
+   */
+  goOnFromMs: number | null
 }
 
 export type RedriveResult =
@@ -63,6 +72,7 @@ export type RedrivePorts = QuarantineTopics & {
 /**
  * Puts quarantined records back into the raw topic, those of a partition in their order, at most 1,000 in a run. What
  * was put back before is left alone, unless it has been set aside again since; what is put back twice changes nothing.
+ * With `again` nobody looks what was put back before, and a run takes the oldest, down to a whole millisecond.
  *
  * @throws what reading the topics throws
  */
@@ -73,6 +83,12 @@ export async function redrive(ports: RedrivePorts, request: RedriveRequest): Pro
   const chosen = await choose(ports, request)
   if (chosen.kind !== 'chosen') return chosen
   const { records: selected } = chosen
+  if (attributedTo !== null && !isAboutOne(request.what)) {
+    return refused(
+      'One merchant is named, and the selection may hold notifications of several: give a position, or the request ' +
+        'id that they have in common (--request-id, registrationRequestId), which was sent for one merchant.',
+    )
+  }
   if (attributedTo !== null && new Set(selected.map(({ clientId }) => clientId)).size > 1) {
     return refused(
       'A merchant belongs to one client, and the selection holds records of several: name the client.',
@@ -82,16 +98,13 @@ export async function redrive(ports: RedrivePorts, request: RedriveRequest): Pro
   const fresh = again ? selected : await withoutRedriven(ports, selected)
   if (fresh === null) {
     return refused(
-      `There is too much in ${topics.raw} since then to look for what was put back before: narrow the time range, ` +
-        'or put it back again without looking, which changes nothing twice.',
+      `There are more than ${maxScanned} records in ${topics.raw} since the oldest of these, too many to look for ` +
+        'what was put back before: narrow the time range to newer ones, or give --again (again: true), which does ' +
+        'not look. What is put back twice changes nothing.',
     )
   }
-  if (again && !dryRun && fresh.length > mostPerRun) {
-    return refused(
-      `${fresh.length} records are selected, a run takes ${mostPerRun}, and the next would take the same again: ` +
-        'narrow the time range.',
-    )
-  }
+  const batch = again && !dryRun ? oldestOf(fresh) : fresh
+  const most = again ? batch.length : mostPerRun
 
   const report: RedriveReport = {
     selected: selected.length,
@@ -101,9 +114,10 @@ export async function redrive(ports: RedrivePorts, request: RedriveRequest): Pro
     impossible: {},
     unfit: {},
     remaining: fresh.length,
+    goOnFromMs: fresh.toSorted(compare)[batch.length]?.setAsideMs ?? null,
   }
-  for await (const some of readAgain(ports, fresh)) {
-    const free = dryRun ? some.length : mostPerRun - report.putBack
+  for await (const some of readAgain(ports, batch)) {
+    const free = dryRun ? some.length : most - report.putBack
     if (free === 0) break
     const ready: LogRecord[] = []
     for (const quarantined of some) {
@@ -118,12 +132,10 @@ export async function redrive(ports: RedrivePorts, request: RedriveRequest): Pro
         await producer.publish(ready, { deadlineMs: publishDeadlineMs })
       } catch (cause) {
         report.remaining += ready.length
+        report.goOnFromMs = null
         const problem = cause instanceof Error ? cause.message : String(cause)
-        return {
-          kind: 'interrupted',
-          report,
-          why: `${problem}. Run it again: what was put back is left alone.`,
-        }
+        const what = again ? 'goes back once more, which changes nothing' : 'is left alone'
+        return { kind: 'interrupted', report, why: `${problem}. Run it again: what was put back ${what}.` }
       }
     }
     report.putBack += ready.length
@@ -148,6 +160,22 @@ async function choose(
   if (!complete)
     return refused('There are more quarantined records than can be looked through: narrow the time range.')
   return { kind: 'chosen', records: latestOfEachSource(found) }
+}
+
+function isAboutOne(what: RedriveRequest['what']): boolean {
+  return what.kind === 'one' || what.selection.registrationRequestId !== undefined
+}
+
+/**
+ * What a run takes, when nothing tells the next one what this one took but a time: no millisecond is divided, so a run
+ * may take more than it should when more than that were set aside in one.
+ */
+function oldestOf(records: readonly Summary[]): readonly Summary[] {
+  const inOrder = records.toSorted(compare)
+  const cutMs = inOrder[mostPerRun]?.setAsideMs
+  if (cutMs === undefined) return inOrder
+  const before = inOrder.filter(({ setAsideMs }) => setAsideMs < cutMs)
+  return before.length > 0 ? before : inOrder.filter(({ setAsideMs }) => setAsideMs === cutMs)
 }
 
 /** What was put back and set aside again stands for its original. */

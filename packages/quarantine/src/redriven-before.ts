@@ -1,7 +1,7 @@
 import type { QuarantineTopics, Summary } from './quarantine.ts'
 
 /** More is not looked through: it is half a minute of reading, and a person waits. */
-const maxScanned = 1_000_000n
+export const maxScanned = 1_000_000n
 
 type Appended = { partition: number; offset: bigint; timestampMs: number }
 

@@ -71,12 +71,17 @@ test('each order is one line in the log, with who gave it and without whom it wa
   expect(console.loggedText()).not.toMatch(/M 1|C1|R1/)
 })
 
-test('what Kafka does not confirm is told, with when to give it again', async () => {
+test.each([
+  ['opened', opened, /given twice, it counts once/],
+  ['erased', ids, /shows no erasedAt .* makes one more version/],
+])('what Kafka does not confirm of %s is told, with what to do', async (command, body, message) => {
   const console = createConsoleApp()
   console.failAppends(new Error('Kafka has not confirmed all of 1 records'))
-  const answer = await console.ask('POST', '/v1/registrations/opened', 'admin', opened)
+  const answer = await console.ask('POST', `/v1/registrations/${command}`, 'admin', body)
   expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '2'])
-  expect(answer.json()).toMatchObject({ error: { code: 'unavailable' } })
+  const { error } = answer.json<{ error: { code: string; message: string } }>()
+  expect(error.code).toBe('unavailable')
+  expect(error.message).toMatch(message)
 })
 
 describe('refused, and nothing is appended:', () => {
@@ -91,6 +96,12 @@ describe('refused, and nothing is appended:', () => {
     ['half a character', { ...opened, registrationRequestId: '\ud800' }, /no id has/],
     ['a time without offset', { ...opened, openedAt: '2026-05-31T10:00:00' }, /openedAt must be a time with/],
     ['a time to come', { ...opened, openedAt: '2026-06-01T14:00:00Z' }, /not be in the future/],
+    ['a time of the last century', { ...opened, openedAt: '1999-12-31T23:59:59.999Z' }, /2000 or later/],
+    [
+      'a time that the processor cannot read',
+      { ...opened, openedAt: '0000-01-01T00:00:00+23:59' },
+      /openedAt must be the time of the registration, 2000 or later: correct it/,
+    ],
     ['a text of codes', { ...opened, productCodes: 'X' }, /productCodes must be a list/],
     ['an unknown member', { ...opened, store: 'S1' }, /Known are: clientId, referenceMerchantId/],
   ])('an opening with %s', async (_, body, message) => {

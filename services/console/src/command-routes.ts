@@ -10,6 +10,16 @@ import { ids, moment, readRequest, text } from './read-request.ts'
 
 /** As far ahead of its arrival the processor takes a time for a mistake; clocks differ by less than this. */
 const mostAheadMs = 3_600_000
+/** Nobody registered anything before; an earlier time is a mistake, and would make the round the oldest for ever. */
+const earliestMs = Date.UTC(2000, 0, 1)
+
+/** What to do when nobody knows whether the command is there. */
+const whenUnconfirmed = {
+  'registration.opened': 'Give it again: given twice, it counts once.',
+  'registration.erased':
+    'It may be there all the same. Ask for the registration: when it shows no erasedAt after some seconds, give it ' +
+    'again. Given twice, it erases what was heard in between as well, and makes one more version.',
+} as const
 
 /** The body of `POST /v1/registrations/opened`. */
 const openedBody = z.strictObject({
@@ -45,6 +55,11 @@ export function addCommandRoutes(
     if (openedAt > ports.now() + mostAheadMs) {
       return refuse(reply, 'bad_request', 'The member openedAt must not be in the future.')
     }
+    if (!(openedAt >= earliestMs)) {
+      const message =
+        'The member openedAt must be the time of the registration, 2000 or later: correct it, or leave it out for now.'
+      return refuse(reply, 'bad_request', message)
+    }
     return append(reply, bearer, clientId, {
       command: 'registration.opened',
       ...present(opened),
@@ -67,7 +82,7 @@ export function addCommandRoutes(
     reply: FastifyReply,
     bearer: Bearer,
     clientId: string,
-    command: RegistrationCommand,
+    command: Extract<RegistrationCommand, { command: keyof typeof whenUnconfirmed }>,
   ): Promise<FastifyReply> {
     if (!bearer.maySee(clientId)) return refuse(reply, 'not_found', 'No such client is known.')
     const appended = await ports
@@ -79,7 +94,7 @@ export function addCommandRoutes(
     const action = { action: command.command, token: bearer.name }
     if (appended === null) {
       ports.log.info({ ...action, outcome: 'unconfirmed' }, 'operator.action')
-      const message = 'Kafka has not confirmed the command. Give it again: given twice, it counts once.'
+      const message = `Kafka has not confirmed the command. ${whenUnconfirmed[command.command]}`
       return refuseForNow(reply, { code: 'unavailable', message, retryAfterS: 2 })
     }
     const [notificationId] = appended

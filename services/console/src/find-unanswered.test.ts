@@ -30,6 +30,35 @@ function createStore(
   }
 }
 
+/** The same for many entries, which it sorts once. */
+function createSortedStore(entries: readonly Unanswered[]): Pick<RegistrationStore, 'listAttention'> {
+  const lists = Array.from({ length: partitions }, (_, partition) =>
+    entries
+      .filter((_, index) => index % partitions === partition)
+      .map((entry) => ({ ...entry, key: registrationKey(entry.registration) }))
+      .toSorted((a, b) => a.sinceMs - b.sinceMs || (a.key < b.key ? -1 : 1)),
+  )
+  return {
+    async listAttention({ partition, untilMs, limit, after }) {
+      const all = lists[partition] ?? []
+      const from = all.findIndex(
+        ({ sinceMs, key }) =>
+          after === null || sinceMs > after.sinceMs || (sinceMs === after.sinceMs && key > after.key),
+      )
+      const following = from === -1 ? [] : all.slice(from).filter(({ sinceMs }) => sinceMs < untilMs)
+      const page = following.slice(0, limit)
+      const last = page.at(-1)
+      return {
+        entries: page.map(({ registration, sinceMs }) => ({ registration, sinceMs })),
+        next:
+          following.length > page.length && last !== undefined
+            ? { sinceMs: last.sinceMs, key: last.key }
+            : null,
+      }
+    },
+  }
+}
+
 const unanswered = (number: number, clientId = 'C1'): Unanswered => ({
   registration: { clientId, referenceMerchantId: `M ${number}`, referenceStoreId: null },
   // Three of each time, so that the key has to decide.
@@ -74,6 +103,66 @@ test('among those of many others none is left out', async () => {
   )
 })
 
+/** Every cursor that a client gets when it goes through the list, as it gets it. */
+async function cursorsOf(store: Pick<RegistrationStore, 'listAttention'>, clientId: string) {
+  const cursors: string[] = []
+  const seen: string[] = []
+  let after: ReturnType<typeof parseCursor> = null
+  do {
+    const query = { clientId, untilMs: 1_000_000, limit: 10, after }
+    const found: Awaited<ReturnType<typeof findUnanswered>> = await findUnanswered(
+      { store, partitions },
+      query,
+    )
+    seen.push(...found.unanswered.map(({ registration }) => registration.referenceMerchantId))
+    const text = found.next === null ? null : cursorText(found.next)
+    if (text !== null) cursors.push(text)
+    if (cursors.length > 1_000) throw new Error('the pages do not end')
+    after = text === null ? null : parseCursor(text)
+  } while (after !== null)
+  return { cursors, seen }
+}
+
+test.each([
+  ['at times of their own', (number: number) => number],
+  ['all of one time', () => 7],
+  ['some at a time', (number: number) => Math.floor(number / 1_000)],
+])('with thousands of others between, %s, no cursor holds anything of theirs', async (_, timeOf) => {
+  // Before and after the client's in the order of keys, and one that begins like it.
+  const others = ['A0', 'C', 'C1-', 'C10', 'Z9']
+  const entries = Array.from({ length: 40_000 }, (_, number) => ({
+    registration: {
+      clientId: number % 5_000 === 4_999 ? 'C1' : (others[number % others.length] ?? ''),
+      referenceMerchantId: `${number % 5_000 === 4_999 ? 'MINE' : 'THEIRS'}-${number}`,
+      referenceStoreId: null,
+    },
+    sinceMs: timeOf(number),
+  }))
+  const store = createSortedStore(entries)
+  const { cursors, seen } = await cursorsOf(store, 'C1')
+  expect(seen.toSorted()).toEqual(
+    Array.from({ length: 8 }, (_, index) => `MINE-${index * 5_000 + 4_999}`).toSorted(),
+  )
+  expect(cursors.length).toBeGreaterThan(1)
+  for (const cursor of cursors) expect(cursor).toMatch(/^[0-9]+\.(MINE-[0-9]+\/)?$/)
+})
+
+test('a cursor that somebody made up leads to nothing of others', async () => {
+  const entries = Array.from({ length: 5_000 }, (_, number) =>
+    unanswered(number, number % 1_000 === 0 ? 'C1' : 'C2'),
+  )
+  const store = createSortedStore(entries)
+  for (const text of ['0.', '5.C2/M%205/', '900.\x7f', '900.../C2/M%20900/', '1666.']) {
+    const after = parseCursor(text)
+    const found = await findUnanswered(
+      { store, partitions },
+      { clientId: 'C1', untilMs: 1_000_000, limit: 1, after },
+    )
+    expect(found.unanswered.map(({ registration }) => registration.clientId)).not.toContain('C2')
+    expect(found.next === null ? '0.' : cursorText(found.next)).toMatch(/^[0-9]+\.(M%20(0|[0-9]000)\/)?$/)
+  }
+})
+
 test('what is younger than asked for is left out', async () => {
   const store = createStore([unanswered(0), unanswered(30)])
   const query = { clientId: 'C1', untilMs: 5, limit: 10, after: null }
@@ -83,6 +172,6 @@ test('what is younger than asked for is left out', async () => {
   })
 })
 
-test.each(['', '5', '5.', 'x.C1/M1/', '.C1/M1/'])('"%s" is no cursor', (text) => {
+test.each(['', '5', 'x.M1/', '.M1/', '-1.M1/'])('"%s" is no cursor', (text) => {
   expect(parseCursor(text)).toBeNull()
 })

@@ -1,5 +1,4 @@
-import { readRouting } from '@signalbox/contracts/notification-body'
-import type { Summary } from '@signalbox/quarantine/quarantine'
+import { requestIdIn, type Summary } from '@signalbox/quarantine/quarantine'
 import { positionText, type Quarantined } from '@signalbox/quarantine/quarantined-record'
 import { guideTo } from '@signalbox/quarantine/reasons'
 import { obstacles, redriveRecord } from '@signalbox/quarantine/redrive-record'
@@ -40,11 +39,6 @@ export function quarantineDetail(record: Quarantined, partitions: number) {
     headers: Object.fromEntries([...record.headers].map(([name, value]) => [name, value.toString('utf8')])),
     body: bodyOf(record),
   }
-}
-
-function requestIdIn({ value }: Quarantined): string | null {
-  const routing = value === null ? null : readRouting(value)
-  return routing !== null && 'registrationRequestId' in routing ? routing.registrationRequestId : null
 }
 
 /** As text where the bytes are UTF-8. */

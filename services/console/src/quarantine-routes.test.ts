@@ -57,6 +57,8 @@ const list = z.object({
 
 const containing = (text: string): unknown => expect.stringContaining(text)
 
+const refusal = (message: string) => [409, { error: { code: 'refused', message: containing(message) } }]
+
 function redrive(console: ReturnType<typeof createConsoleApp>, body: object, token = 'all-operator') {
   return console.ask('POST', '/v1/quarantine/redrive', token, body)
 }
@@ -117,12 +119,25 @@ describe('the list', () => {
     expect([foreign.statusCode, foreign.json()]).toEqual([404, missing.json()])
   })
 
+  test('selects by the request id that the body names', async () => {
+    const console = createConsoleApp()
+    setAside(console)
+    const position = setAside(console, { merchant: null })
+    const found = async (id: string) =>
+      list.parse((await console.ask('GET', `/v1/quarantine?registrationRequestId=${id}`)).json()).records
+    expect(await found('R1')).toMatchObject([{ position }])
+    expect(await found('R2')).toEqual([])
+  })
+
   test.each([
     ['reason=wrong', /reason must be one of over_age, not_json_object/],
     ['from=yesterday', /from must be a time with its offset/],
     ['limit=201', /limit must be a whole number from 1 to 200/],
     ['cursor=1', /cursor is none that this list gave/],
-    ['page=2', /not known here\. Known are: reason, clientId, from, to, limit, cursor/],
+    [
+      'page=2',
+      /not known here\. Known are: reason, clientId, registrationRequestId, from, to, limit, cursor/,
+    ],
   ])('asked with %s says what to do', async (query, message) => {
     const answer = await createConsoleApp().ask('GET', `/v1/quarantine?${query}`)
     expect(answer.statusCode).toBe(400)
@@ -174,6 +189,7 @@ describe('a redrive', () => {
       impossible: [{ obstacle: 'no_merchant', records: 1, why: containing('names no merchant') }],
       unfit: {},
       remaining: 0,
+      goOnFrom: null,
     })
     expect(putBackIn(console)).toEqual([])
     expect((await redrive(console, { selection })).json()).toEqual({ ...dry.json<object>(), dryRun: false })
@@ -204,11 +220,15 @@ describe('a redrive', () => {
     const console = createConsoleApp()
     for (const clientId of ['C1', 'C2'])
       setAside(console, { clientId, merchant: null, reason: 'unattributable' })
-    const answer = await redrive(console, { selection: { reason: 'unattributable' }, attributedTo: 'M1' })
-    expect([answer.statusCode, answer.json()]).toEqual([
-      409,
-      { error: { code: 'refused', message: containing('name the client') } },
-    ])
+    const refused = async (selection: object) => {
+      const answer = await redrive(console, { selection, attributedTo: 'M1' })
+      return [answer.statusCode, answer.json<object>()]
+    }
+    expect(await refused({ reason: 'unattributable' })).toEqual(refusal('registrationRequestId'))
+    expect(await refused({ registrationRequestId: 'R1' })).toEqual(refusal('name the client'))
+    expect(putBackIn(console)).toEqual([])
+    const selection = { registrationRequestId: 'R1', clientId: 'C2' }
+    expect((await redrive(console, { selection, attributedTo: 'M1' })).json()).toMatchObject({ putBack: 1 })
   })
 
   test('that Kafka does not confirm is told with what was put back', async () => {
@@ -233,8 +253,8 @@ describe('a redrive', () => {
 
   test.each([
     [{}, /member selection/],
-    [{ selection: {} }, /at least one of reason, from and to/],
-    [{ selection: { clientId: 'C1' } }, /at least one of reason, from and to/],
+    [{ selection: {} }, /at least one of reason, registrationRequestId, from and to/],
+    [{ selection: { clientId: 'C1' } }, /at least one of reason, registrationRequestId, from and to/],
     [{ selection: { position: '3-4', reason: 'wrong_type' } }, /a position alone/],
     [{ selection: { position: '34' } }, /selection\.position must be a position such as 3-42/],
     [{ selection: { reason: 'wrong_type', merchant: 'M' } }, /not known here\. It is in selection/],
@@ -258,6 +278,37 @@ test('a fifth who asks at the same time is told to come later', async () => {
     200, 200, 200, 200, 429,
   ])
   expect((await console.ask('GET', '/v1/quarantine')).statusCode).toBe(200)
+})
+
+test('nothing is read for a list whose asker is gone', async () => {
+  const console = createConsoleApp()
+  for (let number = 0; number < 30; number++) setAside(console, { id: `n${number}` })
+  const { log } = console.memory
+  const read = log.read.bind(log)
+  const asking = new AbortController()
+  const hungUp = Promise.withResolvers<void>()
+  console.app.server.on('connection', (socket) => socket.once('close', () => hungUp.resolve()))
+  const ended = Promise.withResolvers<void>()
+  let batches = 0
+  log.read = async function* (range) {
+    try {
+      for await (const records of read(range)) {
+        batches += 1
+        asking.abort()
+        await hungUp.promise
+        yield records
+      }
+    } finally {
+      ended.resolve()
+    }
+  }
+  const address = await console.app.listen({ host: '127.0.0.1', port: 0 })
+  const headers = { authorization: 'Bearer admin' }
+  await expect(fetch(`${address}/v1/quarantine`, { headers, signal: asking.signal })).rejects.toThrow()
+  await ended.promise
+  await console.app.close()
+  expect(batches).toBe(1)
+  expect(console.loggedText()).not.toContain('quarantine.unavailable')
 })
 
 test('a Kafka that cannot be read is told, with when to ask again', async () => {

@@ -23,6 +23,7 @@ const mostAtOnce = 4
 const selectionShape = {
   reason: z.enum(reasons, `must be one of ${reasons.join(', ')}`).optional(),
   clientId: ids.clientId.optional(),
+  registrationRequestId: ids.registrationRequestId.optional(),
   from: moment().optional(),
   to: moment().optional(),
 }
@@ -48,9 +49,9 @@ const redriveBody = z.strictObject({
     .refine(
       ({ position: at, ...rest }) =>
         at === undefined
-          ? [rest.reason, rest.from, rest.to].some((given) => given !== undefined)
+          ? [rest.reason, rest.registrationRequestId, rest.from, rest.to].some((given) => given !== undefined)
           : Object.values(rest).every((given) => given === undefined),
-      'must have a position alone, or at least one of reason, from and to',
+      'must have a position alone, or at least one of reason, registrationRequestId, from and to',
     ),
   attributedTo: ids.referenceMerchantId.optional(),
   dryRun: z.boolean('must be true or false').default(false),
@@ -73,7 +74,15 @@ export function addQuarantineRoutes(
     const { limit, cursor = null, ...selected } = read.value
     if (selected.clientId !== undefined && !bearer.maySee(selected.clientId)) return refuseClient(reply)
     const selection = selectionOf(selected, bearer)
-    const list = await answered(reply, () => listQuarantine(quarantine, { selection, cursor, limit }))
+    const asker = new AbortController()
+    reply.raw.once('close', () => asker.abort())
+    const gone = asker.signal
+    const list = await answered(reply, () =>
+      listQuarantine(quarantine, { selection, cursor, limit, gone }).catch((err: unknown) => {
+        if (gone.aborted) return null
+        throw err
+      }),
+    )
     if (list === null) return reply
     return { ...list, records: list.records.map(quarantineItem) }
   })
@@ -144,16 +153,17 @@ export function addQuarantineRoutes(
 }
 
 function selectionOf(
-  { reason, clientId, from, to }: z.output<z.ZodObject<typeof selectionShape>>,
+  { reason, clientId, registrationRequestId, from, to }: z.output<z.ZodObject<typeof selectionShape>>,
   { maySee }: Bearer,
 ): Selection {
-  return { reason, clientId, fromMs: from, toMs: to, maySee }
+  return { reason, clientId, registrationRequestId, fromMs: from, toMs: to, maySee }
 }
 
-function reportItem({ impossible, ...report }: RedriveReport) {
+function reportItem({ impossible, goOnFromMs, ...report }: RedriveReport) {
   const whys = Object.entries(impossible).map(([obstacle, records]) => ({ obstacle, records }))
   return {
     ...report,
+    goOnFrom: goOnFromMs === null ? null : new Date(goOnFromMs).toISOString(),
     impossible: whys.map((item) => ({ ...item, why: new Map(Object.entries(obstacles)).get(item.obstacle) })),
   }
 }

@@ -28,5 +28,6 @@ export function directoryOf(...clients: Client[]): ClientDirectory {
     find: (clientId) => clients.find((known) => known.clientId === clientId),
     hasPath: (path) => clients.some(({ paths }) => paths.has(path)),
     clientCount: clients.length,
+    clientIds: clients.map(({ clientId }) => clientId),
   }
 }

@@ -25,9 +25,16 @@ export const createQuarantineListVerb = (env: Environment) =>
     about: 'Lists what was set aside, the newest first, and why.',
     more: `${kafkaHelp}\nExit code 0, also when nothing is there.`,
     options,
-    async run({ reason, client, from, to, limit }) {
+    async run({ reason, client, requestId, from, to, limit }) {
       await using quarantine = await openQuarantine(env, 'quarantine list')
-      const selection = { reason, clientId: client, fromMs: from, toMs: to, maySee: () => true }
+      const selection = {
+        reason,
+        clientId: client,
+        registrationRequestId: requestId,
+        fromMs: from,
+        toMs: to,
+        maySee: () => true,
+      }
       const { records, byReason, complete } = await listQuarantine(quarantine, {
         selection,
         cursor: null,

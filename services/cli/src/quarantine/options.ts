@@ -17,6 +17,11 @@ export const selectionOptions = {
     .optional()
     .meta({ value: 'REASON', description: 'only those set aside for it, such as unknown_status' }),
   client: z.string().min(1).optional().meta({ value: 'ID', description: 'only those of this Client-Id' }),
+  requestId: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ value: 'ID', description: 'only those whose body names this registrationRequestId' }),
   from: moment().meta({ value: 'TIME', description: 'only those set aside then or later' }),
   to: moment().meta({ value: 'TIME', description: 'only those set aside before' }),
 }

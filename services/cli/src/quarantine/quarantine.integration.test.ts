@@ -155,6 +155,18 @@ test('redrive of what names no merchant asks for it, and puts it under the one t
   expect((await putBack()).map(({ key }) => key)).toEqual([`${clientId}/M%209`])
 })
 
+test('redrive names a merchant for one request id, and for no selection that may hold several', async () => {
+  await setAside({ reason: 'unattributable', merchant: null })
+  await setAside({ reason: 'unattributable', merchant: null, body: '{"registrationRequestId":"R2"}' })
+  const of = ['--client', clientId, '--reason', 'unattributable', '--attributed-to', 'M 9']
+  const refused = await redrive(...of)
+  expect([refused.exitCode, refused.stdout]).toEqual([1, ''])
+  expect(refused.stderr).toMatch(/notifications of several: give a position, or the request id/)
+  expect(await redrive(...of, '--request-id', 'R2')).toMatchObject({ exitCode: 0 })
+  expect((await putBack()).map(({ value }) => String(value))).toEqual(['{"registrationRequestId":"R2"}'])
+  expect((await list('--client', clientId, '--request-id', 'R1')).stdout).toContain('1 set aside:')
+})
+
 test.each([
   [['quarantine show', '11-999999999'], /Nothing stands at 11-999999999/],
   [['quarantine redrive', '11-999999999'], /Nothing stands there/],

@@ -14,12 +14,10 @@ import { positionMeta, positionOption, selectionOptions } from './options.ts'
 const options = z.object({
   position: positionOption.optional().meta(positionMeta),
   ...selectionOptions,
-  attributedTo: z
-    .string()
-    .min(1)
-    .max(64)
-    .optional()
-    .meta({ value: 'MERCHANT', description: 'the merchant that notifications without one are about' }),
+  attributedTo: z.string().min(1).max(64).optional().meta({
+    value: 'MERCHANT',
+    description: 'the merchant that notifications without one are about, of one position or request id',
+  }),
   dryRun: z.boolean().default(false).meta({ description: 'only counts what would be put back' }),
   again: z.boolean().default(false).meta({ description: 'also what was put back before' }),
 })
@@ -31,8 +29,9 @@ export const createQuarantineRedriveVerb = (env: Environment) =>
     name: 'quarantine redrive',
     about: 'Puts what was set aside back into the raw topic, as after a fix; twice changes nothing.',
     more: [
-      'Give a position, or what to select: --reason, --from, --to, and --client with them.',
-      `A run takes ${mostPerRun} records and leaves alone what was put back before; run it again for the rest.`,
+      'Give a position, or what to select: --reason, --request-id, --from, --to, and --client with them.',
+      `A run takes ${mostPerRun} records and leaves alone what was put back before; run it again for the rest. With`,
+      '--again it takes the oldest first, and says from when on the next run goes on with the rest.',
       kafkaHelp,
       'Exit code 0 when all that was selected is put back, 1 otherwise.',
     ].join('\n'),
@@ -65,15 +64,20 @@ export const createQuarantineRedriveVerb = (env: Environment) =>
 const maySee = () => true
 
 /** @throws StartProblem when it is not said what to put back, or said twice */
-function selected({ position, reason, client, from, to }: Options): RedriveRequest['what'] {
-  const selects = [reason, from, to].some((given) => given !== undefined)
+function selected({ position, reason, client, requestId, from, to }: Options): RedriveRequest['what'] {
+  const selects = [reason, requestId, from, to].some((given) => given !== undefined)
   if (position !== undefined) {
     if (!selects && client === undefined) return { kind: 'one', position, maySee }
-    throw new StartProblem('A position names one record: leave out --reason, --client, --from and --to.')
+    throw new StartProblem(
+      'A position names one record: leave out --reason, --client, --request-id, --from and --to.',
+    )
   }
-  if (selects) return { kind: 'all', selection: { reason, clientId: client, fromMs: from, toMs: to, maySee } }
+  if (selects) {
+    const selection = { reason, clientId: client, registrationRequestId: requestId, fromMs: from, toMs: to }
+    return { kind: 'all', selection: { ...selection, maySee } }
+  }
   throw new StartProblem(
-    'What to put back is not said: give a position such as 3-42, or at least one of --reason, --from and --to.',
+    'What to put back is not said: give a position such as 3-42, or at least one of --reason, --request-id, --from and --to.',
   )
 }
 
@@ -82,7 +86,8 @@ function isDone({ selected, remaining, impossible }: RedriveReport): boolean {
 }
 
 function linesOf(report: RedriveReport, dryRun: boolean): string[] {
-  const { selected, byReason, putBack, redrivenBefore, impossible, unfit, remaining } = report
+  const { selected, byReason, putBack, redrivenBefore, impossible, unfit, remaining, goOnFromMs } = report
+  const next = goOnFromMs === null ? '' : ` with --from ${new Date(goOnFromMs).toISOString()}`
   if (selected === 0) return ['Nothing in quarantine is selected. See quarantine list.']
   const whys = new Map(Object.entries(obstacles))
   return [
@@ -97,6 +102,6 @@ function linesOf(report: RedriveReport, dryRun: boolean): string[] {
     ...(Object.keys(unfit).length === 0
       ? []
       : [`By the rules of this version these would be set aside again: ${countsText(unfit)}.`]),
-    ...(remaining === 0 ? [] : [`Remaining: ${remaining}. Run it again.`]),
+    ...(remaining === 0 ? [] : [`Remaining: ${remaining}. Run it again${next}.`]),
   ]
 }

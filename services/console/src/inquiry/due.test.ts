@@ -21,7 +21,13 @@ const concern = (trigger: Trigger, sinceAgoMs: number): Concern => ({
   trigger,
   sinceMs: now - sinceAgoMs,
 })
-const asked = (agoMs: number, waitMs = hour, failed = false): Asked => ({ atMs: now - agoMs, waitMs, failed })
+/** Asked so long ago, about all that was signed up to then. */
+const asked = (agoMs: number, waitMs = hour, failed = false): Asked => ({
+  atMs: now - agoMs,
+  waitMs,
+  failed,
+  coveredMs: now - agoMs,
+})
 const isDue = (one: Concern, last: Asked | null, nowMs = now) =>
   inquiriesDue([one], { asked: () => last, nowMs, limits }).length === 1
 
@@ -57,6 +63,18 @@ describe('an inquiry is due', () => {
       asked(hour - 1, 24 * hour),
       false,
     ],
+    [
+      'not before its wait, when the sender signs ahead of our clock what it was asked about',
+      concern('doubtful', -5 * minute),
+      { ...asked(hour, 8 * hour), coveredMs: now + 5 * minute },
+      false,
+    ],
+    [
+      'a doubt after inquiries that told nothing of its time, an hour later',
+      concern('doubtful', 99 * hour),
+      { ...asked(hour, 8 * hour), coveredMs: null },
+      true,
+    ],
     ['silence of a day', concern('unanswered', 24 * hour), null, true],
     ['not silence of less', concern('unanswered', 24 * hour - 1), null, false],
     ['silence again a day later', concern('unanswered', 72 * hour), asked(24 * hour), true],
@@ -90,8 +108,13 @@ describe('an inquiry is due', () => {
 })
 
 describe('what is remembered', () => {
-  const next = (trigger: Trigger, last: Asked | null, failed = false, sinceAgoMs = 99 * hour) =>
-    askedNow(concern(trigger, sinceAgoMs), { last, failed, nowMs: now, limits })
+  const next = (
+    trigger: Trigger,
+    last: Asked | null,
+    failed = false,
+    sinceAgoMs = 99 * hour,
+    answeredMs: number | null = null,
+  ) => askedNow(concern(trigger, sinceAgoMs), { last, failed, answeredMs, nowMs: now, limits })
 
   test('while a doubt stays the wait doubles from an hour to a day', () => {
     const waits: number[] = []
@@ -111,7 +134,7 @@ describe('what is remembered', () => {
       last = next('pending', last, true)
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440])
-    expect(next('pending', last)).toEqual({ atMs: now, waitMs: hour, failed: false })
+    expect(next('pending', last)).toEqual({ atMs: now, waitMs: hour, failed: false, coveredMs: null })
   })
 
   test.each([
@@ -122,10 +145,19 @@ describe('what is remembered', () => {
     expect(next(trigger, asked(8 * hour, 8 * hour), false, sinceAgoMs).waitMs).toBe(waitMs)
   })
 
+  test.each<[string, Trigger, number | null, number | null]>([
+    ['the time of a doubt', 'doubtful', null, now - hour],
+    ['the time of the answer, when that is later', 'doubtful', now + minute, now + minute],
+    ['of a wish only the time of the answer', 'operator', now + minute, now + minute],
+    ['of a wish without an answer what it was', 'operator', null, now - 2 * hour],
+  ])('covers %s', (_, trigger, answeredMs, coveredMs) => {
+    expect(next(trigger, asked(2 * hour), false, hour, answeredMs).coveredMs).toBe(coveredMs)
+  })
+
   test.each(triggers)('about %s is never forgotten before it would be asked anyway', (trigger) => {
     for (const waitMs of [minute, hour, 8 * hour, 24 * hour]) {
       for (const failed of [false, true]) {
-        const last = { atMs: now, waitMs, failed }
+        const last = { atMs: now, waitMs, failed, coveredMs: null }
         const justBefore = now + rememberMs(last, limits) - 1
         expect(isDue(concern(trigger, 99 * hour), last, justBefore)).toBe(true)
       }

@@ -14,6 +14,11 @@ export type Asked = {
   waitMs: number
   /** The asking itself went wrong, so that it says nothing about the registration. */
   failed: boolean
+  /**
+   * Up to when what was signed has been asked about, by the sender's clock, as `sinceMs` of a doubt is; null: nothing.
+   * Our clock has no part in it: it may differ by minutes.
+   */
+  coveredMs: number | null
 }
 
 export type InquiryLimits = {
@@ -52,11 +57,15 @@ function isDue(concern: Concern, { asked, nowMs, limits }: Known): boolean {
   if (last?.failed) return askedAgoMs >= last.waitMs
   if (trigger === 'operator') return true
   if (trigger === 'doubtful') {
-    // What was signed after the last inquiry is a doubt that it could not settle.
-    return last === null || askedAgoMs >= (sinceMs > last.atMs ? limits.firstWaitMs : last.waitMs)
+    return last === null || askedAgoMs >= (isNews(sinceMs, last) ? limits.firstWaitMs : last.waitMs)
   }
   const leastAgeMs = trigger === 'unanswered' ? limits.unansweredAfterMs : limits.pendingEveryMs
   return nowMs - sinceMs >= leastAgeMs && askedAgoMs >= limits.pendingEveryMs
+}
+
+/** What was signed after all that was asked about is a doubt that no inquiry could settle. */
+function isNews(sinceMs: number, { coveredMs }: Asked): boolean {
+  return coveredMs === null || sinceMs > coveredMs
 }
 
 /** What to remember of an inquiry about this concern, given what was remembered before. */
@@ -65,16 +74,29 @@ export function askedNow(
   {
     last,
     failed,
+    answeredMs,
     nowMs,
     limits,
-  }: { last: Asked | null; failed: boolean; nowMs: number; limits: InquiryLimits },
+  }: {
+    last: Asked | null
+    failed: boolean
+    /** The Response-Time of a genuine answer. */
+    answeredMs: number | null
+    nowMs: number
+    limits: InquiryLimits
+  },
 ): Asked {
+  // Other concerns have times of other clocks.
+  const covered = [last?.coveredMs, answeredMs, trigger === 'doubtful' ? sinceMs : null]
+  const known = covered.filter((timeMs) => typeof timeMs === 'number')
+  const asked = { atMs: nowMs, failed, coveredMs: known.length === 0 ? null : Math.max(...known) }
+
   const twice = Math.min(limits.longestWaitMs, 2 * (last?.waitMs ?? 0))
-  if (failed) return { atMs: nowMs, waitMs: last?.failed ? twice : limits.firstRetryMs, failed }
-  if (last === null || last.failed) return { atMs: nowMs, waitMs: limits.firstWaitMs, failed }
+  if (failed) return { ...asked, waitMs: last?.failed ? twice : limits.firstRetryMs }
+  if (last === null || last.failed) return { ...asked, waitMs: limits.firstWaitMs }
   // Only a doubt that has outlived an inquiry is asked about ever less often.
-  if (trigger !== 'doubtful') return { atMs: nowMs, waitMs: last.waitMs, failed }
-  return { atMs: nowMs, waitMs: sinceMs > last.atMs ? limits.firstWaitMs : twice, failed }
+  if (trigger !== 'doubtful') return { ...asked, waitMs: last.waitMs }
+  return { ...asked, waitMs: isNews(sinceMs, last) ? limits.firstWaitMs : twice }
 }
 
 /** How long what was asked matters; forgotten later, a registration is asked for as if for the first time. */

@@ -60,8 +60,14 @@ async function createWorld() {
     concerns: new Array<Concern>(),
     reply: (question: Question): Reply => answered(question),
     append: async (): Promise<void> => undefined,
+    /** Those that have an address. */
+    clientIds: ['C1', 'C-away'],
+    /** How many entries a page of a list has. */
+    pageOf: 2,
     latestRound: (_merchant: string): LatestRound => ({ kind: 'known', round: null }),
     asked: new Array<{ holder: string; question: Question }>(),
+    /** How many entries were read of the lists. */
+    read: 0,
     appended: new Array<RawInquiry>(),
     log: '',
     stop: new AbortController(),
@@ -76,9 +82,10 @@ async function createWorld() {
     const now = () => world.nowMs
     const inquirer = createInquirer(
       {
-        // As the store lists it: by partition and kind, the oldest first, two at a time.
+        // As the store lists it: by partition and kind, the oldest first, some at a time.
         attention: {
-          async listAttention({ partition, kind, untilMs, after }) {
+          async listAttention({ partition, kind, untilMs, after, limit }) {
+            const most = Math.min(limit, world.pageOf)
             const all = world.concerns
               .filter(({ registration, trigger, sinceMs }) => {
                 const home = partitionOf(merchantKey(registration), partitions)
@@ -86,12 +93,14 @@ async function createWorld() {
               })
               .toSorted((left, right) => left.sinceMs - right.sinceMs)
             const from = after === null ? 0 : Number(after.key)
-            const next = from + 2 < all.length ? { sinceMs: 0, key: String(from + 2) } : null
-            return { entries: all.slice(from, from + 2), next }
+            const next = from + most < all.length ? { sinceMs: 0, key: String(from + most) } : null
+            const entries = all.slice(from, from + most)
+            world.read += entries.length
+            return { entries, next }
           },
         },
         latestRound: async ({ referenceMerchantId }) => world.latestRound(referenceMerchantId),
-        isConfigured: (clientId) => clientId !== 'C-off',
+        clientIds: () => world.clientIds,
         async ask(question) {
           world.asked.push({ holder, question })
           return world.reply(question)
@@ -202,6 +211,118 @@ describe('what needs attention', () => {
     expect(counts).toEqual([2, 4, 6, 8, 10])
     expect(new Set(world.merchantsAsked()).size).toBe(10)
   })
+
+  test('is read no further than there is leave to ask, and as fast as there is', async () => {
+    const world = await createWorld()
+    world.clientIds = ['C1']
+    for (let index = 0; index < 300; index++) doubt(world, `M${index}`)
+    const { look } = world.openConsole('a', { perMinute: 60 })
+    await look()
+    expect([world.asked.length, world.read]).toEqual([6, 6])
+    await look()
+    expect([world.asked.length, world.read]).toEqual([6, 6])
+    for (let seconds = 0; seconds < 60; seconds += 2) {
+      world.nowMs += 2_000
+      await look()
+    }
+    expect(world.asked).toHaveLength(66)
+    expect(new Set(world.merchantsAsked()).size).toBe(66)
+    expect(world.read).toBeLessThan(200)
+  })
+
+  test('is read a part at a time, however much of it is not due', async () => {
+    const world = await createWorld()
+    world.pageOf = 500
+    for (let index = 0; index < 5_000; index++) doubt(world, `M${index}`)
+    const { look } = world.openConsole('a', { perMinute: 6_000 })
+    const remembered = { atMs: world.nowMs, waitMs: hour, failed: false, coveredMs: world.nowMs }
+    world.memory.asked = async (registrations) =>
+      registrations.map(({ referenceMerchantId }) => (referenceMerchantId === 'M0' ? null : remembered))
+    const perLook: number[] = []
+    for (let turn = 0; turn < 4; turn++) {
+      const before = world.read
+      await look()
+      perLook.push(world.read - before)
+      world.nowMs += 2_000
+    }
+    expect(perLook).toEqual([2_000, 2_000, 1_000, 0])
+    expect(world.merchantsAsked()).toEqual(['M0'])
+  })
+
+  test('of a client that has leave does not wait for one that has not', async () => {
+    const world = await createWorld()
+    for (let index = 0; index < 100; index++) doubt(world, `M${index}`, 'C-away')
+    for (let index = 0; index < 100; index++) doubt(world, `N${index}`, 'C1')
+    const { look } = world.openConsole('a', { perMinute: 60 })
+    for (let seconds = 0; seconds <= 60; seconds += 2) {
+      await look()
+      world.nowMs += 2_000
+    }
+    const clients = Object.groupBy(world.asked, ({ question }) => question.registration.clientId)
+    expect([clients['C1']?.length, clients['C-away']?.length]).toEqual([66, 66])
+  })
+
+  test('is asked about ever less often, though the sender signs ahead of our clock', async () => {
+    const world = await createWorld()
+    doubt(world, 'M1')
+    // Nothing but answers is known of it, so each of them is the latest that was signed.
+    world.reply = (question) => {
+      const reply = answered(question)
+      if (reply.kind !== 'answered') return reply
+      const requestTimeMs = world.nowMs + 2_000
+      for (const concern of world.concerns) concern.sinceMs = requestTimeMs
+      return { ...reply, headers: { ...reply.headers, requestTimeMs } }
+    }
+    const { look } = world.openConsole('a')
+    for (let hours = 0; hours < 30 * 24; hours++) {
+      await look()
+      world.nowMs += hour
+    }
+    expect(world.asked.length).toBeGreaterThan(30)
+    expect(world.asked.length).toBeLessThan(37)
+  })
+
+  test('but is erased, is never asked about, and a wish for it comes to nothing', async () => {
+    const world = await createWorld()
+    doubt(world, 'M1')
+    doubt(world, 'M2')
+    await world.memory.wish(registrationOf('M1'), world.nowMs)
+    world.latestRound = (merchant) =>
+      merchant === 'M1' ? { kind: 'erased' } : { kind: 'known', round: null }
+    const { look, metrics } = world.openConsole('a')
+    await look()
+    expect(world.merchantsAsked()).toEqual(['M2'])
+    expect(await world.memory.wishes(10)).toEqual([])
+    expect(await metrics.text()).toContain('{trigger="operator",outcome="erased",service="console"} 1')
+
+    // Once something is heard of it again it is asked about at once.
+    world.latestRound = () => ({ kind: 'known', round: 'R2' })
+    world.nowMs += minute
+    await look()
+    expect(world.merchantsAsked()).toEqual(['M2', 'M1'])
+  })
+
+  test('but cannot be read, is counted and tried ever less often, and the others are asked about', async () => {
+    const world = await createWorld()
+    for (const merchant of ['M1', 'M2', 'M3']) doubt(world, merchant)
+    await world.memory.wish(registrationOf('M2'), world.nowMs)
+    let tries = 0
+    world.latestRound = (merchant) => {
+      if (merchant !== 'M2') return { kind: 'known', round: null }
+      tries += 1
+      throw new Error('the stored registration is damaged')
+    }
+    const { look, metrics } = world.openConsole('a')
+    await look()
+    expect(world.merchantsAsked().toSorted()).toEqual(['M1', 'M3'])
+    expect(await metrics.text()).toContain('{trigger="operator",outcome="broken",service="console"} 1')
+    expect(world.log).toContain('the stored registration is damaged')
+    for (let minutes = 0; minutes < 8; minutes++) {
+      await look()
+      world.nowMs += minute
+    }
+    expect(tries).toBe(4)
+  })
 })
 
 describe('an inquiry that brings nothing', () => {
@@ -226,10 +347,11 @@ describe('an inquiry that brings nothing', () => {
       expect(JSON.parse(world.log)).toMatchObject({
         level: 40,
         msg: 'inquiry.asked',
-        registration: 'C1/M1/',
+        clientId: 'C1',
         outcome,
         ...nonNull(told),
       })
+      expect(world.log).not.toContain('M1')
     },
   )
 
@@ -364,14 +486,49 @@ describe('a wish', () => {
 
   test('too many are refused, but one that waits already is not', async () => {
     const world = await createWorld()
-    const kept = await Promise.all(
-      Array.from({ length: 1_000 }, (_, index) =>
-        world.memory.wish(registrationOf(`M${index}`), world.nowMs),
-      ),
-    )
-    expect(new Set(kept)).toEqual(new Set(['kept']))
-    expect(await world.memory.wish(registrationOf('M1000'), world.nowMs)).toBe('full')
-    expect(await world.memory.wish(registrationOf('M999'), world.nowMs)).toBe('kept')
+    const wish = (merchant: string, clientId: string) =>
+      world.memory.wish(registrationOf(merchant, clientId), world.nowMs)
+    const wishAll = (clientId: string) =>
+      Promise.all(Array.from({ length: 100 }, (_, index) => wish(`M${index}`, clientId)))
+    expect(new Set(await wishAll('C1'))).toEqual(new Set(['kept']))
+    // Of one client a hundred wait: it keeps out nobody else, whatever the others are called.
+    expect(await wish('M100', 'C1')).toBe('full')
+    expect(await wish('M99', 'C1')).toBe('kept')
+    for (const clientId of ['C', 'C11', 'C1"', 'C1","M', 'c4', 'c5', 'c6', 'c7']) {
+      expect(new Set(await wishAll(clientId))).toEqual(new Set(['kept']))
+    }
+    expect(new Set(await wishAll('c8'))).toEqual(new Set(['kept']))
+    expect(await wish('M1', 'c9')).toBe('full')
+    expect(await wish('M1', 'c8')).toBe('kept')
+  })
+
+  test('is fulfilled before the rest of what is due', async () => {
+    const world = await createWorld()
+    world.pageOf = 500
+    for (let index = 0; index < 400; index++) doubt(world, `M${index}`)
+    world.reply = (question) => {
+      if (world.asked.length === 1) wished = world.memory.wish(registrationOf('WISH'), world.nowMs)
+      return answered(question)
+    }
+    let wished: Promise<unknown> = Promise.resolve()
+    await world.openConsole('a').look()
+    await wished
+    expect(world.asked).toHaveLength(401)
+    expect(world.merchantsAsked().indexOf('WISH')).toBeLessThanOrEqual(24)
+  })
+
+  test('for a client that is paused does not cost a look into memory', async () => {
+    const world = await createWorld()
+    world.reply = () => ({ kind: 'unavailable', problem: 'deadline' })
+    await world.memory.wish(registrationOf('M1'), world.nowMs)
+    const { look } = world.openConsole('a')
+    await look()
+    world.memory.asked = (registrations) => {
+      expect(registrations).toEqual([])
+      return Promise.resolve([])
+    }
+    await look()
+    expect(world.asked).toHaveLength(1)
   })
 })
 

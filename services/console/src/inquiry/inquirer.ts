@@ -1,5 +1,5 @@
 import { encodeInquiryHeaders } from '@signalbox/contracts/inquiry-record'
-import { merchantKey, registrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
+import { merchantKey, type RegistrationRef } from '@signalbox/contracts/keys'
 import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
 import type { AttentionCursor, RegistrationStore } from '@signalbox/registration-store/registration-store'
@@ -17,8 +17,10 @@ const kinds = ['doubtful', 'unanswered', 'pending'] as const
 export type InquirerPorts = {
   /** What needs to be looked at, as the processor keeps it beside the view. */
   attention: Pick<RegistrationStore, 'listAttention'>
+  /** May throw for one registration and not for others. */
   latestRound: (registration: RegistrationRef) => Promise<LatestRound>
-  isConfigured: (clientId: string) => boolean
+  /** The clients that can be asked about at all. */
+  clientIds: () => readonly string[]
   ask: (question: Question) => Promise<Reply>
   /** Appends to the raw topic; throws when that is not confirmed. */
   append: (record: RawInquiry) => Promise<unknown>
@@ -43,10 +45,14 @@ export type RawInquiry = {
 /** Long enough for an inquiry that takes its whole deadline and then waits for Kafka. */
 export const leaseMs = 60_000
 const renewMs = 15_000
-/** How often all that needs attention is gone through. */
+/** How often all that needs attention is gone through, when all that is due could be asked about. */
 const scanMs = 30_000
 const pageSize = 500
+/** Of the lists; each entry costs a look into memory, too. */
+const mostReadPerLook = 2_000
 const mostAtOnce = 4
+/** So many inquiries of the lists are made before wishes are looked for again. */
+const mostBetweenWishes = 20
 const mostWishes = 1_000
 /** A wish that cannot be fulfilled for so long is given up. */
 const wishLifeMs = 24 * 3_600_000
@@ -66,22 +72,56 @@ export function createInquirer(
 ) {
   const { memory, lanes, metrics, stop, now } = ports
   const { holder, partitions, limits } = settings
+  const lists = kinds.flatMap((kind) =>
+    Array.from({ length: partitions }, (_, partition) => ({ kind, partition })),
+  )
   let leasedMs = Number.NEGATIVE_INFINITY
-  let scannedMs = Number.NEGATIVE_INFINITY
+  const noScan: Scan = {
+    begunMs: Number.NEGATIVE_INFINITY,
+    list: lists.length,
+    after: null,
+    passedOver: new Set(),
+  }
+  let scan = noScan
 
   async function look(): Promise<void> {
     const leads = await keepLease()
     metrics.leads(leads)
     if (!leads) {
-      scannedMs = Number.NEGATIVE_INFINITY
+      scan = noScan
       return
     }
     await askForWishes()
-    if (now() - scannedMs < scanMs) return
-    scannedMs = now()
-    for (const kind of kinds) {
-      for (let partition = 0; partition < partitions; partition++) await scan({ kind, partition })
+    await scanOn()
+  }
+
+  /** Goes on through the lists, as far as one look may, and no further than there is leave to ask. */
+  async function scanOn(): Promise<void> {
+    for (let left = mostReadPerLook; left > 0 && !stop.aborted && isAnyFree(ports.clientIds()); ) {
+      const list = lists[scan.list]
+      if (list === undefined) {
+        const isTime = now() - scan.begunMs >= scanMs || isAnyFree([...scan.passedOver])
+        if (!isTime) return
+        scan = { begunMs: now(), list: 0, after: null, passedOver: new Set() }
+        continue
+      }
+      const { entries, next } = await ports.attention.listAttention({
+        ...list,
+        untilMs: now() - leastAgeMs(list.kind, limits),
+        limit: Math.min(pageSize, left),
+        after: scan.after,
+      })
+      left -= entries.length
+      const waiting = await askByAndBy(entries.map((entry) => ({ ...entry, trigger: list.kind })))
+      const passedOver = new Set([...scan.passedOver, ...waiting])
+      // Where nobody may be asked about any more, the next look begins with the same page.
+      if (waiting.size > 0 && !isAnyFree(ports.clientIds())) return
+      scan = { ...scan, passedOver, list: next === null ? scan.list + 1 : scan.list, after: next }
     }
+  }
+
+  function isAnyFree(clientIds: readonly string[]): boolean {
+    return clientIds.some((clientId) => lanes.isFree(clientId))
   }
 
   async function askForWishes(): Promise<void> {
@@ -89,10 +129,14 @@ export function createInquirer(
     const oldestMs = now() - wishLifeMs
     for (const { registration } of wishes.filter(({ sinceMs }) => sinceMs < oldestMs)) {
       await memory.fulfil(registration)
-      ports.log.warn({ registration: registrationKey(registration) }, 'inquiry.given_up')
+      ports.log.warn({ clientId: registration.clientId }, 'inquiry.given_up')
     }
-    const waiting = wishes.filter(({ sinceMs }) => sinceMs >= oldestMs)
-    await askAbout(waiting.map((wish) => ({ ...wish, trigger: 'operator' })))
+    const waiting = wishes
+      .filter(({ sinceMs }) => sinceMs >= oldestMs)
+      .filter(({ registration }) => lanes.isFree(registration.clientId))
+      .map((wish) => ({ ...wish, trigger: 'operator' as const }))
+    const { due, asked } = await dueAmong(waiting)
+    await askAbout(due, asked)
   }
 
   /** Whether it is ours to ask; asked of Redis no more often than needed. */
@@ -103,42 +147,46 @@ export function createInquirer(
     return leasedMs !== Number.NEGATIVE_INFINITY
   }
 
-  async function scan({
-    kind,
-    partition,
-  }: {
-    kind: (typeof kinds)[number]
-    partition: number
-  }): Promise<void> {
-    const of = { partition, kind, untilMs: now() - leastAgeMs(kind, limits), limit: pageSize }
-    let after: AttentionCursor | null = null
-    do {
-      if (stop.aborted) return
-      const page: Awaited<ReturnType<typeof ports.attention.listAttention>> =
-        await ports.attention.listAttention({ ...of, after })
-      await askAbout(page.entries.map((entry) => ({ ...entry, trigger: kind })))
-      after = page.next
-    } while (after !== null)
+  /** Asks about what is due, some at a time with wishes before them, and returns the clients of what has to wait. */
+  async function askByAndBy(concerns: readonly Concern[]): Promise<ReadonlySet<string>> {
+    const clientIds = new Set(ports.clientIds())
+    const askable = concerns.filter(({ registration }) => clientIds.has(registration.clientId))
+    const free = askable.filter(({ registration }) => lanes.isFree(registration.clientId))
+    const waiting = new Set(askable.map(({ registration }) => registration.clientId))
+    for (const { registration } of free) waiting.delete(registration.clientId)
+    const { due, asked } = await dueAmong(free)
+    for (let from = 0; from < due.length; from += mostBetweenWishes) {
+      if (from > 0) await askForWishes()
+      const refused = await askAbout(due.slice(from, from + mostBetweenWishes), asked)
+      for (const { registration } of refused) waiting.add(registration.clientId)
+    }
+    return waiting
   }
 
-  /** Asks about those of the concerns that are due, as far as the clients' lanes allow; the rest comes again. */
-  async function askAbout(concerns: readonly Concern[]): Promise<void> {
-    const askable = concerns.filter(
-      ({ registration, trigger }) => trigger === 'operator' || ports.isConfigured(registration.clientId),
-    )
-    const found = await memory.asked(askable.map(({ registration }) => registration))
-    const known = new Map(askable.map((concern, index) => [concern.registration, found[index] ?? null]))
+  async function dueAmong(concerns: readonly Concern[]) {
+    const found = await memory.asked(concerns.map(({ registration }) => registration))
+    const known = new Map(concerns.map((concern, index) => [concern.registration, found[index] ?? null]))
     const asked = (registration: RegistrationRef) => known.get(registration) ?? null
-    const due = inquiriesDue(askable, { asked, nowMs: now(), limits }).values()
+    return { due: inquiriesDue(concerns, { asked, nowMs: now(), limits }), asked }
+  }
+
+  /** Asks as far as the clients' lanes allow; returns the concerns that have to wait. */
+  async function askAbout(
+    due: readonly Concern[],
+    asked: (registration: RegistrationRef) => Asked | null,
+  ): Promise<Concern[]> {
+    const refused: Concern[] = []
+    const queue = due.values()
     await Promise.all(
       Array.from({ length: mostAtOnce }, async () => {
-        for (const concern of due) {
+        for (const concern of queue) {
           if (stop.aborted || !(await keepLease())) return
-          if (!lanes.take(concern.registration.clientId)) continue
-          await askOnce(concern, asked(concern.registration))
+          if (lanes.take(concern.registration.clientId)) await askOnce(concern, asked(concern.registration))
+          else refused.push(concern)
         }
       }),
     )
+    return refused
   }
 
   async function askOnce(concern: Concern, last: Asked | null): Promise<void> {
@@ -149,16 +197,19 @@ export function createInquirer(
     if (reply === null || (stop.aborted && reply.kind === 'unavailable')) return
     const outcome = reply.kind === 'answered' ? await keep(registration, reply) : reply.kind
 
-    const failed = outcome === 'unavailable' || outcome === 'not_appended'
-    const nowMs = now()
-    const asked = askedNow(concern, { last, failed, nowMs, limits })
-    await memory.remember(registration, asked, rememberMs(asked, limits))
+    const failed = outcome === 'unavailable' || outcome === 'not_appended' || outcome === 'broken'
+    // Nothing was asked of what is erased: what is heard of it later is asked about at once.
+    if (outcome !== 'erased') {
+      const answeredMs = reply.kind === 'answered' ? reply.headers.requestTimeMs : null
+      const asked = askedNow(concern, { last, failed, answeredMs, nowMs: now(), limits })
+      await memory.remember(registration, asked, rememberMs(asked, limits))
+    }
     if (trigger === 'operator' && !failed) await memory.fulfil(registration)
 
     const durationMs = performance.now() - begunMs
     metrics.asked({ trigger, outcome, seconds: durationMs / 1_000 })
     const fields = {
-      registration: registrationKey(registration),
+      clientId: registration.clientId,
       trigger,
       outcome,
       ...detailOf(reply),
@@ -168,15 +219,19 @@ export function createInquirer(
     else ports.log.warn(fields, 'inquiry.asked')
   }
 
-  /** null: what is to be asked for cannot be known yet. */
-  async function replyTo(registration: RegistrationRef): Promise<Reply | null> {
+  /** null: what is to be asked for cannot be known yet. One registration's trouble is never that of the others. */
+  async function replyTo(registration: RegistrationRef): Promise<Reply | Unmade | null> {
     let went: 'well' | 'trouble' | 'unasked' = 'unasked'
     try {
+      // Right before the inquiry: an answer signed after an erasure brings back what was erased.
       const latest = await ports.latestRound(registration)
       if (latest.kind === 'unknown') return null
+      if (latest.kind === 'erased') return latest
       const reply = await ports.ask({ registration, round: latest.round })
       went = reply.kind === 'unavailable' ? 'trouble' : 'well'
       return reply
+    } catch (err) {
+      return { kind: 'broken', err }
     } finally {
       lanes.settle(registration.clientId, went)
     }
@@ -200,6 +255,18 @@ export function createInquirer(
   return { look }
 }
 
+/** Why there was no inquiry: it broke off on our side, or the registration is erased. */
+type Unmade = { kind: 'broken'; err: unknown } | { kind: 'erased' }
+
+/** How far a scan has come: which of the lists is next, the number of lists at the end, and after what in it. */
+type Scan = {
+  begunMs: number
+  list: number
+  after: AttentionCursor | null
+  /** Clients of which something had to wait for leave: once there is leave, the next scan begins. */
+  passedOver: ReadonlySet<string>
+}
+
 /** What is younger is never due; a doubt is one at once, and a signed time may lie ahead of our clock. */
 const leastAgeMs = (kind: (typeof kinds)[number], limits: InquiryLimits) =>
   ({
@@ -209,7 +276,7 @@ const leastAgeMs = (kind: (typeof kinds)[number], limits: InquiryLimits) =>
   })[kind]
 
 /** What a person needs to know of a reply, and nothing that it says about a merchant. */
-function detailOf(reply: Reply): object {
+function detailOf(reply: Reply | Unmade): object {
   if (reply.kind === 'answered') {
     return { notificationId: reply.headers.notificationId, bytes: reply.body.length }
   }

@@ -60,12 +60,13 @@ export async function openInquiries(
   const holder = randomUUID()
   const memory = createInquiryMemory({ redis: link.redis, keyPrefix: config.redis.keyPrefix })
   const isConfigured = (clientId: string) => Boolean(clients.current().find(clientId)?.inquiryUrl)
+  const clientIds = () => clients.current().clientIds.filter(isConfigured)
   const inquirer = createInquirer(
     {
       attention: ports.store,
       latestRound: createLatestRound({ store: ports.store, partitions: config.partitions }),
       append: (record) => ports.producer.publish([record], { deadlineMs: appendDeadlineMs }),
-      isConfigured,
+      clientIds,
       ask: createAsk({ clients: clients.current, wire, createId: randomUUIDv7, now: Date.now }),
       memory,
       lanes: createLanes({ perMinute: config.perMinute, now: () => performance.now(), random: Math.random }),

@@ -41,6 +41,24 @@ test('a rate below ten a minute still lets one through', () => {
   expect(lanes.takeAll('C1')).toBe(1)
 })
 
+test('whether there is leave can be asked without taking it', () => {
+  const lanes = openLanes({ perMinute: 20 })
+  for (let turn = 0; turn < 5; turn++) expect(lanes.isFree('C1')).toBe(true)
+  expect(lanes.takeAll('C1')).toBe(2)
+  expect(lanes.isFree('C1')).toBe(false)
+  lanes.pass(3_000)
+  expect(lanes.isFree('C1')).toBe(true)
+  lanes.take('C1')
+  lanes.settle('C1', 'trouble')
+  lanes.pass(999)
+  expect(lanes.isFree('C1')).toBe(false)
+  lanes.pass(3_000)
+  expect(lanes.isFree('C1')).toBe(true)
+  lanes.take('C1')
+  lanes.pass(3_000)
+  expect(lanes.isFree('C1')).toBe(false)
+})
+
 test('one client takes nothing from another', () => {
   const lanes = openLanes()
   lanes.takeAll('C1')

@@ -3,6 +3,8 @@
  * jitter that doubles while Alipay+ cannot answer. After a pause one inquiry goes first, alone.
  */
 export type Lanes = {
+  /** Whether `take` would give leave now. */
+  isFree(clientId: string): boolean
   /** Takes leave for one inquiry; false: not now. */
   take(clientId: string): boolean
   /** Tells how it went. `trouble`: Alipay+ could not be reached or answered U. `unasked`: it came to nothing. */
@@ -37,13 +39,18 @@ export function createLanes({
     return lane
   }
 
+  function isFree(lane: Lane): boolean {
+    const nowMs = now()
+    lane.tokens = Math.min(capacity, lane.tokens + ((nowMs - lane.filledMs) / minuteMs) * perMinute)
+    lane.filledMs = nowMs
+    return lane.tokens >= 1 && lane.pausedUntilMs <= nowMs && !lane.isProbing
+  }
+
   return {
+    isFree: (clientId) => isFree(laneOf(clientId)),
     take(clientId) {
       const lane = laneOf(clientId)
-      const nowMs = now()
-      lane.tokens = Math.min(capacity, lane.tokens + ((nowMs - lane.filledMs) / minuteMs) * perMinute)
-      lane.filledMs = nowMs
-      if (lane.tokens < 1 || lane.pausedUntilMs > nowMs || lane.isProbing) return false
+      if (!isFree(lane)) return false
       lane.tokens -= 1
       lane.isProbing = lane.failures > 0
       return true

@@ -13,7 +13,7 @@ export type InquiryMemory = {
   lead(holder: string, leaseMs: number): Promise<boolean>
   /** Gives the lease back, if it is this holder's. */
   resign(holder: string): Promise<void>
-  /** Keeps a person's wish until it is fulfilled; `full`: too many wait. */
+  /** Keeps a person's wish until it is fulfilled; `full`: too many wait, of this client or in all. */
   wish(registration: RegistrationRef, nowMs: number): Promise<'kept' | 'full'>
   /** The oldest wishes. */
   wishes(limit: number): Promise<{ registration: RegistrationRef; sinceMs: number }[]>
@@ -23,8 +23,9 @@ export type InquiryMemory = {
   remember(registration: RegistrationRef, asked: Asked, forMs: number): Promise<void>
 }
 
-/** More than anybody can mean by hand; a program that asks for more is told to wait. */
+/** More than anybody can mean by hand; a program that asks for more is told to wait, and no client keeps out others. */
 const mostWishes = 1_000
+const mostWishesOfClient = 100
 
 const leadScript = `
 local holder = redis.call('GET', KEYS[1])
@@ -37,12 +38,21 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0`
 
 const wishScript = `
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) and not redis.call('ZSCORE', KEYS[1], ARGV[3]) then return 0 end
-redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[3])
+local most, mostOfClient = tonumber(ARGV[1]), tonumber(ARGV[2])
+local nowMs, member, client = ARGV[3], ARGV[4], ARGV[5]
+if redis.call('ZSCORE', KEYS[1], member) then return 1 end
+local waiting = redis.call('ZRANGE', KEYS[1], 0, -1)
+if #waiting >= most then return 0 end
+local ofClient = 0
+for _, one in ipairs(waiting) do
+  if string.sub(one, 1, #client) == client then ofClient = ofClient + 1 end
+end
+if ofClient >= mostOfClient then return 0 end
+redis.call('ZADD', KEYS[1], nowMs, member)
 return 1`
 
 const member = z.tuple([z.string(), z.string(), z.string().nullable()])
-const askedText = z.tuple([z.number(), z.number(), z.boolean()])
+const askedText = z.tuple([z.number(), z.number(), z.boolean(), z.number().nullable()])
 
 export function createInquiryMemory({
   redis,
@@ -64,7 +74,11 @@ export function createInquiryMemory({
       await redis.eval(resignScript, 1, keys.lease, holder)
     },
     async wish(registration, nowMs) {
-      const kept = await redis.eval(wishScript, 1, keys.wishes, mostWishes, nowMs, memberOf(registration))
+      const text = memberOf(registration)
+      // All members of the client, and no others, begin like this.
+      const client = `${JSON.stringify([registration.clientId]).slice(0, -1)},`
+      const limits = [mostWishes, mostWishesOfClient] as const
+      const kept = await redis.eval(wishScript, 1, keys.wishes, ...limits, nowMs, text, client)
       return kept === 1 ? 'kept' : 'full'
     },
     async wishes(limit) {
@@ -82,12 +96,15 @@ export function createInquiryMemory({
       const texts = await redis.mget(...registrations.map(askedKey))
       return texts.map((text) => {
         if (text === null) return null
-        const [atMs, waitMs, failed] = askedText.parse(JSON.parse(text))
-        return { atMs, waitMs, failed }
+        // What another version wrote is as good as lost.
+        const read = askedText.safeParse(JSON.parse(text))
+        if (!read.success) return null
+        const [atMs, waitMs, failed, coveredMs] = read.data
+        return { atMs, waitMs, failed, coveredMs }
       })
     },
-    async remember(registration, { atMs, waitMs, failed }, forMs) {
-      const text = JSON.stringify([atMs, waitMs, failed] satisfies z.input<typeof askedText>)
+    async remember(registration, { atMs, waitMs, failed, coveredMs }, forMs) {
+      const text = JSON.stringify([atMs, waitMs, failed, coveredMs] satisfies z.input<typeof askedText>)
       await redis.set(askedKey(registration), text, 'PX', forMs)
     },
   }

@@ -2,8 +2,11 @@ import type { Metrics } from '@signalbox/runtime/metrics'
 import type { Reply } from './ask.ts'
 import { type Trigger, triggers } from './due.ts'
 
-/** What became of an inquiry: its reply, or a genuine answer that could not be appended. */
-export type Outcome = Reply['kind'] | 'not_appended'
+/**
+ * What became of an inquiry: its reply, or a genuine answer that could not be appended. `broken`: it broke off on our
+ * side, as where the registration cannot be read. `erased`: it was not made, because the registration is erased.
+ */
+export type Outcome = Reply['kind'] | 'not_appended' | 'broken' | 'erased'
 
 export type InquiryMetrics = {
   asked(inquiry: { trigger: Trigger; outcome: Outcome; seconds: number }): void

@@ -45,6 +45,7 @@ beforeAll(async () => {
     find: (id) => directories.map((one) => one.find(id)).find((client) => client !== undefined),
     hasPath: (path) => directories.some((one) => one.hasPath(path)),
     clientCount: directories.length,
+    clientIds: directories.flatMap(({ clientIds }) => clientIds),
   }
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
