@@ -8,7 +8,7 @@ import { readRunFacts, readSent } from '../run-facts.ts'
 import { linesWith, readLog } from './log-lines.fixture.ts'
 import { untilBeyond, untilFolded } from './until-folded.fixture.ts'
 
-const laterBuild = pathToFileURL(join(import.meta.dirname, 'later-build.hook.ts')).href
+const laterBuild = pathToFileURL(join(import.meta.dirname, 'later-build.ts')).href
 
 test('an older processor beside a later one writes no second content of a version, and stops where the later one was', async () => {
   await using pipeline = await openPipeline({ env: process.env })

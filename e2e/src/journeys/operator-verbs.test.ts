@@ -7,7 +7,7 @@ import { readRunFacts } from '../run-facts.ts'
 
 test('balance, explain, replay and rebuild do what they say on a system at work', async () => {
   await using pipeline = await openPipeline({ env: process.env })
-  const { signalbox } = pipeline
+  const signalbox = (...args: readonly string[]) => pipeline.signalbox(...args)
   const send = await pipeline.simulate('send', {
     url: pipeline.ingressUrl,
     notifications: 400,

@@ -223,9 +223,10 @@ function duplicates(): MalformedKind[] {
   ]
 }
 
+const nested = (depth: number, [open, close]: readonly [string, string]) =>
+  `${open.repeat(depth)}1${close.repeat(depth)}`
+
 function tooDeep(): MalformedKind[] {
-  const nested = (depth: number, [open, close]: readonly [string, string]) =>
-    `${open.repeat(depth)}1${close.repeat(depth)}`
   return [32, 33, 100, 5_000, 100_000].flatMap((depth) => [
     kind(`lists ${depth} deep`, 'too_deep', { more: [`"x":${nested(depth, ['[', ']'])}`] }),
     kind(`objects ${depth} deep`, 'too_deep', { more: [`"x":${nested(depth, ['{"a":', '}'])}`] }),
@@ -328,8 +329,9 @@ function byClientAndTime(): MalformedKind[] {
   ]
 }
 
+const codes = (count: number) => `[${Array.from({ length: count }, (_, index) => `"P${index}"`).join(',')}]`
+
 function tooLarge(): MalformedKind[] {
-  const codes = (count: number) => `[${Array.from({ length: count }, (_, index) => `"P${index}"`).join(',')}]`
   return [
     kind('one entry with 80,001 product codes', 'registration_too_large', {
       items: [itemText({ codes: codes(80_001) })],

@@ -16,7 +16,7 @@ import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { malformedKinds } from './kinds.fixture.ts'
 import { messageText } from './message.fixture.ts'
 
-const learnt = pathToFileURL(join(import.meta.dirname, 'knows-suspended.hook.ts')).href
+const learnt = pathToFileURL(join(import.meta.dirname, 'knows-suspended.ts')).href
 
 /** What the specification allows one bad record to hold up its partition. */
 const blockLimitMs = 1_000
@@ -121,13 +121,14 @@ test('more than 500 kinds of malformed bodies: each in quarantine for its reason
 
 const clientsJson = z.object({ clients: z.array(z.looseObject({ clientId: z.string() })) })
 
+const clientsIn = async (file: string) => clientsJson.parse(JSON.parse(await readFile(file, 'utf8'))).clients
+
 /** Two clients whose keys the test holds, added to the file that the ingress reads again by itself. */
 async function addClients(pipeline: Pipeline): Promise<{ plus: TestClient; push: TestClient }> {
   const plus = await createTestClient(join(pipeline.folder, 'plus'), { clientId: 'T_PLUS', uri: '/plus' })
   const push = await createTestClient(join(pipeline.folder, 'push'), { clientId: 'T_PUSH', uri: '/push' })
-  const read = async (file: string) => clientsJson.parse(JSON.parse(await readFile(file, 'utf8'))).clients
   const file = join(pipeline.folder, 'clients.json')
-  const all = [...(await read(file)), ...(await keyed(plus, 'plus')), ...(await keyed(push, 'push'))]
+  const all = [...(await clientsIn(file)), ...(await keyed(plus, 'plus')), ...(await keyed(push, 'push'))]
   await writeFile(file, JSON.stringify({ clients: all }))
   await vi.waitFor(
     async () => {
@@ -139,7 +140,7 @@ async function addClients(pipeline: Pipeline): Promise<{ plus: TestClient; push:
   return { plus, push }
 
   async function keyed(client: TestClient, folder: string) {
-    const text = JSON.stringify(await read(client.clientsFile)).replaceAll('"keys/', `"${folder}/keys/`)
+    const text = JSON.stringify(await clientsIn(client.clientsFile)).replaceAll('"keys/', `"${folder}/keys/`)
     return clientsJson.shape.clients
       .parse(JSON.parse(text))
       .map((one) => (folder === 'push' ? { ...one, push: true } : one))

@@ -12,7 +12,7 @@ export type Said = {
   entries: readonly { psp: string; status: string; reason?: string }[]
 }
 
-export const client = 'C_1'
+const client = 'C_1'
 export const merchant = 'M1'
 const key = merchantKey({ clientId: client, referenceMerchantId: merchant })
 

@@ -69,9 +69,9 @@ export async function auditPartition(ports: {
     for (const { headers } of records) found(headers.get('notification-id')?.toString('utf8') ?? '')
   })
   const state = createStateAudit({ through })
-  await scan(topics.state.name, state.visit)
+  await scan(topics.state.name, (records) => state.visit(records))
   const changes = createChangesAudit()
-  const changesStart = await scan(topics.changes.name, changes.visit)
+  const changesStart = await scan(topics.changes.name, (records) => changes.visit(records))
   const { shown, moved } = await shownRegistrations([
     ...folded.merchants(),
     ...merchantsOf(state.standings()),

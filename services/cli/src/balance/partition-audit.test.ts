@@ -263,17 +263,18 @@ test('a record of somebody else in the state topic is told, not tripped over', (
   expect(audit.problems()).toEqual(['the state record of C_1/M1/ at offset 0 is not one of this build'])
 })
 
+const origin = (partition: string, offset: string) => ({
+  headers: new Map(
+    Object.entries({
+      'dlq-original-topic': 'raw',
+      'dlq-original-partition': partition,
+      'dlq-original-offset': offset,
+      'dlq-original-timestamp': '77',
+    }).map(([name, value]) => [name, Buffer.from(value)]),
+  ),
+})
+
 test('the origins of quarantined records are those of the partition asked for', () => {
-  const origin = (partition: string, offset: string) => ({
-    headers: new Map(
-      Object.entries({
-        'dlq-original-topic': 'raw',
-        'dlq-original-partition': partition,
-        'dlq-original-offset': offset,
-        'dlq-original-timestamp': '77',
-      }).map(([name, value]) => [name, Buffer.from(value)]),
-    ),
-  })
   const records = [origin('1', '5'), origin('2', '6'), { headers: new Map<string, Buffer>() }]
   expect(quarantinedOrigins(records, { topic: 'raw', partition: 1 })).toEqual([[5n, 77]])
 })

@@ -4,11 +4,8 @@ import { storyLines } from './story-lines.ts'
 import { tellStories } from './story.ts'
 
 const told = (said: Parameters<typeof rawLog>[0]) => {
-  const { stories, setAside } = tellStories(rawLog(said))
-  return [
-    ...stories.flatMap((story) => storyLines(story, { merchant, place: 'partition 3' })),
-    ...setAside,
-  ].join('\n')
+  const { stories } = tellStories(rawLog(said))
+  return stories.flatMap((story) => storyLines(story, { merchant, place: 'partition 3' })).join('\n')
 }
 
 const pending: Said = {

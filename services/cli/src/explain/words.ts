@@ -8,18 +8,20 @@ export function timeInWords(timeMs: number): string {
 }
 
 /** What a record says, in one sentence. */
-export function statementInWords(statement: Statement): string {
-  switch (statement.kind) {
+export function statementInWords(said: Statement): string {
+  switch (said.kind) {
     case 'notification':
-      return `Alipay+, signed ${timeInWords(statement.requestTimeMs)}: ${contentInWords(statement)}`
+      return `Alipay+, signed ${timeInWords(said.requestTimeMs)}: ${contentInWords(said)}`
     case 'inquiry':
-      return `Alipay+, asked by us, answers at ${timeInWords(statement.requestTimeMs)}: ${contentInWords(statement)}`
+      return `Alipay+, asked by us, answers at ${timeInWords(said.requestTimeMs)}: ${contentInWords(said)}`
     case 'opening':
-      return `The acquirer opened round ${statement.round} at ${timeInWords(statement.openedAtMs)}${productsInWords(statement.productCodes)}.`
+      return `The acquirer opened round ${said.round} at ${timeInWords(said.openedAtMs)}${productsInWords(said.productCodes)}.`
     case 'erasure':
       return 'By command: erase this registration.'
     case 'forgetting':
       return 'By command: forget that this registration was erased.'
+    default:
+      return said satisfies never
   }
 }
 
