@@ -75,13 +75,13 @@ export const mutants: readonly Mutant[] = [
         file: 'services/processor/src/rebuild.ts',
         from: '    const loaded = await load(',
         to:
-          '    const nothing = async () => ({ kind: "loaded", registrations: 0, stateEnd: ' +
+          '    const nothing = async ({ marker }) => ({ kind: "loaded", marker, registrations: 0, stateEnd: ' +
           '(await reader.bounds({ topic: topics.state.name, partition })).end })\n' +
           '    const loaded = await nothing(',
       },
       {
         file: 'services/processor/src/rebuild.ts',
-        from: '    const offset = (await secondFoldFrom(position)) - 1n\n',
+        from: '    const offset = (await secondFoldFrom(position, { foldsFromStart })) - 1n\n',
         to: '    const offset = position.logStart - 1n\n',
       },
     ],
@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'services/processor/src/rebuild.ts',
-        from: '    const offset = (await secondFoldFrom(position)) - 1n\n',
+        from: '    const offset = (await secondFoldFrom(position, { foldsFromStart })) - 1n\n',
         to: '    const offset = (position.committed ?? position.logStart) - 1n\n',
       },
     ],
@@ -135,8 +135,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: worker,
-        from: '    const outcome = await auditRanges({ partition, view, audited: view.audited })\n',
-        to: "    const outcome = { kind: 'audited', audited: view.audited }\n",
+        from: '      const outcome = await auditRanges({ partition, view, audited: view.audited })\n',
+        to: "      const outcome = { kind: 'audited', audited: view.audited }\n",
       },
     ],
   },

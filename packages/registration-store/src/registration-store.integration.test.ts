@@ -12,6 +12,7 @@ import {
   type OutcomeCounts,
   type RegistrationStore,
 } from './registration-store.ts'
+import { nextMarker, rebuildMarker } from './watermark.ts'
 
 const redisUrl = inject('redisUrl')
 const partition = 3
@@ -329,7 +330,7 @@ test('a rebuild replaces everything that a partition holds, and nobody else sees
   const readOne = () => store.read({ partition, merchant, cursor: null, limit: 9 })
   expect(await readOne()).toMatchObject({ complete: true })
 
-  const marker = 'rebuilding:1'
+  let marker = rebuildMarker('1')
   expect(await store.beginRebuild({ partition, expected: 'w1', marker })).toEqual({ kind: 'begun' })
   expect(await store.readBooks({ partition })).toBeNull()
   expect(await readOne()).toMatchObject({ complete: false })
@@ -337,13 +338,23 @@ test('a rebuild replaces everything that a partition holds, and nobody else sees
   do {
     const cleared: Awaited<ReturnType<typeof store.clear>> = await store.clear({ partition, marker, cursor })
     assert(cleared.kind === 'cleared')
+    expect(cleared.marker).toBe(nextMarker(marker))
+    marker = cleared.marker
     cursor = cleared.next
   } while (cursor !== null)
 
-  const batch = { partition, marker, attention: [since('merchant', 7)] }
+  const batch = { partition, attention: [since('merchant', 7)] }
   const removed = [named({ store: 's' }).registration]
-  await store.restore({ ...batch, registrations: [named({}), named({ store: 's' })], removed: [] })
-  expect(await store.restore({ ...batch, registrations: [], removed })).toEqual({ kind: 'saved' })
+  const both = [named({}), named({ store: 's' })]
+  for (const step of [
+    { registrations: both, removed: [] },
+    { registrations: [], removed },
+  ]) {
+    const restored = await store.restore({ ...batch, marker, ...step })
+    expect(restored).toEqual({ kind: 'restored', marker: nextMarker(marker) })
+    marker = nextMarker(marker)
+    expect(await store.readWatermark({ partition })).toBe(marker)
+  }
   expect(await readOne()).toMatchObject({ complete: false, registrations: [named({})] })
   expect(await store.finishRebuild({ partition, marker, next: 'w2' })).toEqual({ kind: 'saved' })
 
@@ -365,11 +376,12 @@ test('a rebuild replaces everything that a partition holds, and nobody else sees
 test('of a rebuild that another one has taken over, no step does anything', async () => {
   const store = await openStore()
   await saveTo(store, { next: 'w1', registrations: [named({})] })
-  await store.beginRebuild({ partition, expected: 'w1', marker: 'rebuilding:1' })
-  await store.beginRebuild({ partition, expected: 'rebuilding:1', marker: 'rebuilding:2' })
+  const [one, two] = [rebuildMarker('one'), rebuildMarker('two')]
+  await store.beginRebuild({ partition, expected: 'w1', marker: one })
+  await store.beginRebuild({ partition, expected: one, marker: two })
 
-  const stale = { partition, marker: 'rebuilding:1' }
-  const fenced = { kind: 'fenced', watermark: 'rebuilding:2' }
+  const stale = { partition, marker: one }
+  const fenced = { kind: 'fenced', watermark: two }
   const batch = { registrations: [named({ version: 9 })], removed: [], attention: [] }
   expect(await store.beginRebuild({ ...stale, expected: 'w1' })).toEqual(fenced)
   expect(await store.clear({ ...stale, cursor: null })).toEqual(fenced)
@@ -377,7 +389,7 @@ test('of a rebuild that another one has taken over, no step does anything', asyn
   expect(await store.finishRebuild({ ...stale, next: 'w9' })).toEqual(fenced)
   expect(await saveTo(store, { expected: 'w1', next: 'w9' })).toEqual(fenced)
   expect(await store.load({ partition, registrations: [named({}).registration] })).toMatchObject({
-    watermark: 'rebuilding:2',
+    watermark: two,
     registrations: [named({}).stored],
   })
 })

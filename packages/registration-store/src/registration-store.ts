@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { type AttentionKind, attentionKinds, fieldOf, keysOf, type Merchant, storeOf } from './keys.ts'
 import { loadScript, replaceScript, saveScript } from './script.ts'
 import { packStored, type StoredRegistration, unpackStored } from './stored-registration.ts'
-import { isRebuildMarker } from './watermark.ts'
+import { isRebuildMarker, nextMarker } from './watermark.ts'
 
 export { type AttentionKind, attentionKinds } from './keys.ts'
 export type { StoredRegistration } from './stored-registration.ts'
@@ -45,7 +45,7 @@ export type RegistrationStore = AsyncDisposable & {
    * The watermark, the last offset in the books and the registrations, all as of one moment; null: not there. Where
    * what was asked for is large, only the first of the registrations come, at least one.
    *
-   * @throws AssertionError when one of them is damaged, or was written by a later build
+   * @throws DamagedView when one of them cannot be read; AssertionError when a later build has written one
    */
   load(of: { partition: number; registrations: readonly RegistrationRef[] }): Promise<{
     watermark: string | null
@@ -68,7 +68,8 @@ export type RegistrationStore = AsyncDisposable & {
   }): Promise<Saved>
 
   // A rebuild: begin, clear until `next` is null, restore, finish. What another worker does meanwhile is fenced, and
-  // when another worker begins one, so is this.
+  // when another worker begins one, so is this. Each step changes the marker and gives the one for the next step, so
+  // that a rebuild is fenced, too, when Redis has lost some of its steps.
 
   /** Puts the marker in the place of the watermark expected, and drops books and lists. */
   beginRebuild(of: {
@@ -81,7 +82,7 @@ export type RegistrationStore = AsyncDisposable & {
     partition: number
     marker: string
     cursor: string | null
-  }): Promise<{ kind: 'cleared'; next: string | null } | Fenced>
+  }): Promise<{ kind: 'cleared'; marker: string; next: string | null } | Fenced>
   /** Writes registrations and removes others, some at a time. */
   restore(of: {
     partition: number
@@ -89,7 +90,7 @@ export type RegistrationStore = AsyncDisposable & {
     registrations: readonly WrittenRegistration[]
     removed: readonly RegistrationRef[]
     attention: readonly AttentionMove[]
-  }): Promise<Saved>
+  }): Promise<{ kind: 'restored'; marker: string } | Fenced>
   /** Puts a watermark in the place of the marker. */
   finishRebuild(of: { partition: number; marker: string; next: string }): Promise<Saved>
 
@@ -252,11 +253,16 @@ export async function openRegistrationStore(options: {
       const [next, drop] = await asked('list the keys of a partition', () =>
         redis.scan(cursor ?? '0', 'MATCH', pattern, 'COUNT', keysPerScan),
       )
-      const cleared = await replaceWatermark({ partition, expected: marker, next: marker, drop })
-      return cleared.kind === 'saved' ? { kind: 'cleared', next: next === '0' ? null : next } : cleared
+      const cleared = await replaceWatermark({ partition, expected: marker, next: nextMarker(marker), drop })
+      if (cleared.kind === 'fenced') return cleared
+      return { kind: 'cleared', marker: nextMarker(marker), next: next === '0' ? null : next }
     },
 
-    restore: ({ marker, ...batch }) => write({ ...batch, expected: marker, next: marker, counted: null }),
+    async restore({ marker, ...batch }) {
+      const next = nextMarker(marker)
+      const restored = await write({ ...batch, expected: marker, next, counted: null })
+      return restored.kind === 'saved' ? { kind: 'restored', marker: next } : restored
+    },
 
     finishRebuild: ({ partition, marker, next }) => replaceWatermark({ partition, expected: marker, next }),
     setWatermark: replaceWatermark,

@@ -3,7 +3,14 @@ import { emptyRegistration } from '@signalbox/registration/registration'
 import { foldVersion } from '@signalbox/registration/fold'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inspectStored, packForBoth, packStored, unpackStored } from './stored-registration.ts'
+import {
+  DamagedView,
+  inspectStored,
+  packForBoth,
+  packStored,
+  readStored,
+  unpackStored,
+} from './stored-registration.ts'
 
 const uuid = '01890a5d-ac96-774b-bcce-b302099a8057'
 const cause = { notificationId: 'n', requestTime: '2024-01-02T03:04:05Z', offset: '7', appendTimeMs: 1 }
@@ -71,14 +78,24 @@ test('what a state record keeps comes back without the hashes of contents, and t
 
 test('damage is noticed, wherever it is', () => {
   const text = packStored(stored)
-  expect(inspectStored(text)).toEqual({ foldVersion })
+  expect(inspectStored(text)).toEqual({ foldVersion, hasKnownFormat: true })
   for (let place = 0; place < text.length; place += 1) {
     const [before, letter, after] = [text.slice(0, place), text.charAt(place), text.slice(place + 1)]
     for (const damaged of [before, before + after, `${before}${letter === 'a' ? 'b' : 'a'}${after}`]) {
       expect(inspectStored(damaged)).toBe(null)
-      expect(() => unpackStored(damaged)).toThrow(/damaged/)
+      expect(readStored(damaged)).toBe(null)
+      expect(() => unpackStored(damaged)).toThrow(DamagedView)
     }
   }
+})
+
+test('an older form that is not known any more cannot be read, and that is told from a later build', () => {
+  const [head = '', registration = ''] = packStored(stored).slice(7).split('\n')
+  const older = `${head}\n1${registration.slice(1)}`
+  const text = crc32(older).toString(36).padStart(7, '0') + older
+  expect(inspectStored(text)).toEqual({ foldVersion, hasKnownFormat: false })
+  expect(readStored(text)).toBe(null)
+  expect(() => unpackStored(text)).toThrow(DamagedView)
 })
 
 test('what a later fold wrote is not read', () => {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { crc32 } from 'node:zlib'
 import { foldVersion } from '@signalbox/registration/fold'
-import { addContents, packPublished, unpackRegistration } from '@signalbox/registration/packed'
+import {
+  addContents,
+  hasKnownFormat,
+  packPublished,
+  unpackRegistration,
+} from '@signalbox/registration/packed'
 import type { Registration } from '@signalbox/registration/registration'
 import { packHead, type StoredHead, unpackHead, writtenBy } from './stored-head.ts'
 
@@ -31,14 +36,30 @@ function packedWithHead({ registration, rev, cause }: StoredRegistration): strin
   return `${packHead({ foldVersion, rev, cause })}\n${packPublished(registration)}`
 }
 
+/** A registration in the view cannot be read. Made anew from the state topic it can. */
+export class DamagedView extends Error {
+  override name = 'DamagedView'
+}
+
 /**
  * Reads it back, `kept` too.
  *
- * @throws AssertionError when the text is damaged, or written by a later build, whose versions this one would contradict
+ * @throws DamagedView when it cannot be read; AssertionError as `readStored`
  */
 export function unpackStored(text: string): StoredRegistration {
+  const stored = readStored(text)
+  if (stored !== null) return stored
+  throw new DamagedView('The view in Redis holds a registration that cannot be read: it is damaged.')
+}
+
+/**
+ * Reads it back, `kept` too; null: it is damaged, or of a form that this build does not know (any more).
+ *
+ * @throws AssertionError when a later build has written it, whose versions this one would contradict
+ */
+export function readStored(text: string): StoredRegistration | null {
   const inspected = inspectStored(text)
-  assert(inspected !== null, damaged)
+  if (inspected === null) return null
   assert(
     inspected.foldVersion <= foldVersion,
     `The view holds a registration of fold version ${inspected.foldVersion}, and this build knows ${foldVersion}: run the later build.`,
@@ -46,14 +67,14 @@ export function unpackStored(text: string): StoredRegistration {
   const end = text.indexOf('\n')
   const head = unpackHead(text.slice(checksumLetters, end))
   const registration = unpackRegistration(text.slice(end + 1))
-  assert(head !== null && registration !== null, damaged)
-  return { registration, rev: head.rev, cause: head.cause }
+  return head === null || registration === null ? null : { registration, rev: head.rev, cause: head.cause }
 }
 
-/** Which build wrote a stored text; null: it is damaged, or none. Costs a tenth of reading it. */
-export function inspectStored(text: string): { foldVersion: number } | null {
+/** Which build wrote a stored text, and in which form; null: it is damaged, or none. Costs a tenth of reading it. */
+export function inspectStored(text: string): { foldVersion: number; hasKnownFormat: boolean } | null {
   const rest = text.slice(checksumLetters)
-  return text.slice(0, checksumLetters) === checksumOf(rest) ? { foldVersion: writtenBy(rest) } : null
+  if (text.slice(0, checksumLetters) !== checksumOf(rest)) return null
+  return { foldVersion: writtenBy(rest), hasKnownFormat: hasKnownFormat(rest, rest.indexOf('\n') + 1) }
 }
 
 /** The same at a glance, without looking for damage. */
@@ -70,5 +91,3 @@ function withChecksum(text: string): string {
 function checksumOf(text: string): string {
   return crc32(text).toString(36).padStart(checksumLetters, '0')
 }
-
-const damaged = 'The view in Redis holds a registration that cannot be read: it is damaged.'

@@ -261,6 +261,11 @@ export function addContents(packed: string, contents: readonly string[]): string
   return packed + contents.join('')
 }
 
+/** Whether what begins there has the form that `packRegistration` gives. */
+export function hasKnownFormat(text: string, at: number): boolean {
+  return text.startsWith(format, at)
+}
+
 /** null: a text of neither `packRegistration` nor `packPublished`. */
 export function unpackRegistration(packed: string): Registration | null {
   const unpacked = unpackText(published, { format, packed })

@@ -4,9 +4,9 @@ import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { type Audited, type OffsetRange, unaudited, withOurs } from './audited-range.ts'
-import { isOlder } from './newest-states.ts'
+import { isOlder, type Unreadable } from './newest-states.ts'
 import type { ProcessorTopics } from './output-records.ts'
-import { readKeptState, readStanding, type StateRecord } from './read-state.ts'
+import { readKeptState, readStanding, type StateRecord, type UnreadableState } from './read-state.ts'
 import { type Buried, createRepublish } from './republish.ts'
 
 type Ports = {
@@ -16,7 +16,11 @@ type Ports = {
   report: {
     /** Records of somebody else, and what had to be published again because of them. */
     audited: (event: { partition: number; looked: number; published: number; through: bigint }) => void
+    /** Those of them that cannot be read. */
+    unreadable: (event: { partition: number } & Unreadable) => void
   }
+  /** A clock that never goes back. */
+  nowMs: () => number
 }
 
 /** What the view has to stand for: its watermark as a text, and the raw offset in it. */
@@ -24,9 +28,17 @@ type View = { watermark: string; offset: bigint }
 
 type Last = { registration: RegistrationRef; said: StateRecord }
 
+/** What was read: of each registration the last record, which is the one that compaction keeps. */
+type Read = { last: Last[]; unreadable: UnreadableState[]; rest: readonly OffsetRange[] }
+
 const registrationsPerLoad = 200
 /** The rest is for the next time: chunks wait for it. */
 const mostRanges = 4
+/**
+ * Nothing more is asked of Kafka after this time. With the two seconds that each question may take, one publication and
+ * Redis in its usual time, an audit is over in less than 12 s.
+ */
+const readingLimitMs = 2_000
 
 /**
  * Creates the auditor of the state topic. A zombie, or a produce that was given up and lands late, can put an older
@@ -34,7 +46,7 @@ const mostRanges = 4
  * record again.
  */
 export function createAudit(
-  { store, producer, reader, report }: Ports,
+  { store, producer, reader, report, nowMs }: Ports,
   settings: { topics: ProcessorTopics },
 ) {
   const republish = createRepublish({ store, producer }, settings)
@@ -54,35 +66,48 @@ export function createAudit(
     view: View
     audited: Audited
   }): Promise<{ kind: 'audited'; audited: Audited } | { kind: 'fenced' }> {
+    const giveUpAtMs = nowMs() + readingLimitMs
     const { end } = await reader.bounds({ topic, partition })
-    let looked = 0
-    let ours: readonly bigint[] = []
-    const ranges = unaudited(audited, end)
-    for (const range of ranges.slice(0, mostRanges)) {
-      const last = await lastIn(partition, range)
-      looked += last.length
-      const found = await findBuried({ partition, view, last })
-      if (found.kind === 'fenced') return found
-      const published = await republish({ partition, expected: view.watermark, buried: found.buried })
-      if (published.kind === 'fenced') return published
-      ours = [...ours, ...published.offsets]
-    }
+    const { last, unreadable, rest } = await readRanges(partition, unaudited(audited, end), giveUpAtMs)
+    const found = await findBuried({ partition, view, last })
+    if (found.kind === 'fenced') return found
+    const published = await republish({ partition, expected: view.watermark, buried: found.buried })
+    if (published.kind === 'fenced') return published
+
+    const { offsets } = published
     const through = end > audited.through ? end : audited.through
-    const next = withOurs({ foreign: ranges.slice(mostRanges), through }, ours)
-    if (looked > 0) report.audited({ partition, looked, published: ours.length, through: next.through })
+    const next = withOurs({ foreign: rest, through }, offsets)
+    const looked = last.length
+    if (looked > 0) report.audited({ partition, looked, published: offsets.length, through: next.through })
+    const [first] = unreadable
+    if (first !== undefined) report.unreadable({ partition, records: unreadable.length, first })
     return { kind: 'audited', audited: next }
   }
 
-  /** Of each registration the last record, which is the one that compaction keeps. */
-  async function lastIn(partition: number, range: OffsetRange): Promise<Last[]> {
+  /** Reads ranges in the order of the log until it is time to stop; `rest` is what was not read. */
+  async function readRanges(
+    partition: number,
+    ranges: readonly OffsetRange[],
+    giveUpAtMs: number,
+  ): Promise<Read> {
     const last = new Map<string, Last>()
-    for await (const records of reader.read({ topic, partition, ...range })) {
-      for (const record of records) {
-        const registration = parseRegistrationKey(record.key ?? '')
-        if (registration !== null) last.set(record.key ?? '', { registration, said: saidIn(record) })
+    const unreadable: UnreadableState[] = []
+    const done = (rest: readonly OffsetRange[]) => ({ last: [...last.values()], unreadable, rest })
+    const isLate = () => nowMs() >= giveUpAtMs
+    for (const [index, { from, to }] of ranges.entries()) {
+      if (index === mostRanges || (index > 0 && isLate())) return done(ranges.slice(index))
+      for await (const records of reader.read({ topic, partition, from, to })) {
+        for (const record of records) {
+          const said = saidIn(record)
+          if (said.kind === 'unreadable') unreadable.push(said)
+          const registration = parseRegistrationKey(record.key ?? '')
+          if (registration !== null) last.set(record.key ?? '', { registration, said })
+        }
+        const next = (records.at(-1)?.offset ?? from) + 1n
+        if (next < to && isLate()) return done([{ from: next, to }, ...ranges.slice(index + 1)])
       }
     }
-    return [...last.values()]
+    return done([])
   }
 
   async function findBuried({
@@ -115,15 +140,13 @@ export function createAudit(
 
 function saidIn(record: ConsumedRecord): StateRecord {
   const said = readStanding(record)
-  return said.kind === 'state' && readKeptState(record) === null
-    ? { kind: 'unreadable', key: said.key }
-    : said
+  if (said.kind !== 'state' || readKeptState(record) !== null) return said
+  return { kind: 'unreadable', key: said.key, offset: record.offset, rev: said.rev }
 }
 
 function isBuried(last: StateRecord, stored: StoredRegistration | null, view: View): boolean {
   // What is ahead of the view will be folded; what is not and is not there was forgotten.
   if (stored === null) return last.kind === 'state' && last.rev <= view.offset
   if (last.kind === 'unreadable') return true
-  const { version } = stored.registration
-  return isOlder(last, { version, rev: BigInt(stored.rev), isForgotten: false })
+  return isOlder(last, { rev: BigInt(stored.rev), isForgotten: false })
 }

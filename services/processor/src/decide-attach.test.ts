@@ -1,6 +1,7 @@
 import type { PartitionPosition } from '@signalbox/kafka/consumer'
 import { expect, test } from 'vitest'
-import { decideAttach } from './decide-attach.ts'
+import { foldVersion } from '@signalbox/registration/fold'
+import { type Damage, decideAttach } from './decide-attach.ts'
 import { formatWatermark, type Watermark } from '@signalbox/registration-store/watermark'
 
 const log = { clusterId: 'cluster', topic: 'raw' }
@@ -11,23 +12,25 @@ const watermarkOf = (offset: bigint, other: Partial<Watermark> = {}): Watermark 
   offset,
   notificationId: 'n',
   stateOffset: 3n,
+  foldVersion,
   ...other,
 })
 const watermarkAt = (offset: bigint, other: Partial<Watermark> = {}) =>
   formatWatermark(watermarkOf(offset, other))
 
-type Also = { doubted?: string; found?: { notificationId: string | null } | null }
+type Also = { doubted?: string; damage?: Damage; found?: { notificationId: string | null } | null }
 
 const decide = (
   watermark: string | null,
   position: Omit<PartitionPosition, 'partition'>,
-  { doubted, found = { notificationId: 'n' } }: Also = {},
+  { doubted, damage, found = { notificationId: 'n' } }: Also = {},
 ) =>
   decideAttach({
     ...log,
     watermark,
     found,
     doubted: doubted ?? null,
+    damage: damage ?? null,
     position: { partition: 1, ...position },
   })
 
@@ -97,7 +100,33 @@ test.each([
     { ...position, logStart: 12n },
     /2 records were never read/,
   ],
-  ['the watermark is in another form', 'v2:9', position, /later build/],
-])('a partition stops with an alarm when %s', (_, watermark, at, problem) => {
-  expect(decide(watermark, at)).toEqual({ kind: 'stop', problem: matching(problem) })
+  ['the watermark is in another form', 'v2:9', position, /cannot be read: v2:9/],
+])('a partition is held, and no other, when %s', (_, watermark, at, problem) => {
+  expect(decide(watermark, at)).toEqual({ kind: 'hold', problem: matching(problem) })
+})
+
+test.each([
+  ['says so', watermarkAt(9n, { foldVersion: foldVersion + 1 })],
+  ['is in a form that only that one knows', `{"foldVersion":${foldVersion + 1}}`],
+])('the process stops when the watermark is of a later build and %s', (_, watermark) => {
+  expect(decide(watermark, position)).toEqual({ kind: 'stop', problem: matching(/run the later build/) })
+})
+
+test('a view of an earlier build is made anew', () => {
+  const rebuild = { kind: 'rebuild', because: 'older_fold', alarm: null }
+  expect(decide(watermarkAt(9n, { foldVersion: foldVersion - 1 }), position)).toEqual(rebuild)
+  expect(decide(watermarkAt(9n).replace(/,"foldVersion".*/, '}'), position)).toEqual(rebuild)
+})
+
+test('a view in which something cannot be read is made anew with an alarm, and if that did not help it is held', () => {
+  const problem = 'It is damaged.'
+  expect(decide(watermarkAt(9n), position, { damage: { problem, isAgain: false } })).toEqual({
+    kind: 'rebuild',
+    because: 'view_damaged',
+    alarm: matching(/raw\[1\]: It is damaged/),
+  })
+  expect(decide(watermarkAt(9n), position, { damage: { problem, isAgain: true } })).toEqual({
+    kind: 'hold',
+    problem: matching(/It is damaged\. It was just made anew/),
+  })
 })

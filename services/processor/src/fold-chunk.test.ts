@@ -6,6 +6,7 @@ import { readRecord } from '@signalbox/contracts/read-record'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
+import { foldVersion } from '@signalbox/registration/fold'
 import { attentionOf } from '@signalbox/registration/attention'
 import type {
   Books,
@@ -149,6 +150,7 @@ describe('the first notification of a registration', () => {
       partition: 5,
       offset: 41n,
       notificationId: 'notification-41',
+      foldVersion,
     })
   })
 })
@@ -420,6 +422,16 @@ describe('commands and inquiries', () => {
     expect(folded.attention).toMatchObject([{ kind: 'erased', sinceMs: null }])
   })
 
+  test('a forgetting is newer than what it forgets, also behind a log that was made anew', () => {
+    const [kept] = foldRecords([known, erased]).registrations
+    assert(kept !== undefined)
+    const forgotten = commandRecord({ offset, appendTimeMs: erasedAtMs + 31 * dayMs, command: forget })
+    const folded = foldRecords([forgotten], {
+      loaded: new Map([[registrationKey(kept.registration), { ...kept.stored, rev: '700' }]]),
+    })
+    expect(folded.states).toMatchObject([{ value: null, headers: { rev: '701' } }])
+  })
+
   test('forgetting what nobody knows makes nothing', () => {
     const folded = foldRecords([commandRecord({ offset: 0n, command: forget })])
     expect(folded).toMatchObject({
@@ -571,7 +583,6 @@ test('the state records alone give the view back, but for the hashes of contents
         expect(readStanding(record)).toEqual({
           kind: 'state',
           key,
-          version: stored.registration.version,
           rev: BigInt(stored.rev),
         })
       }

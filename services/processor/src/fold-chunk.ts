@@ -4,7 +4,7 @@ import type { Mark, ReadRecord as RecordRead } from '@signalbox/contracts/read-r
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import { type Attention, attentionOf } from '@signalbox/registration/attention'
-import { fold } from '@signalbox/registration/fold'
+import { fold, foldVersion } from '@signalbox/registration/fold'
 import type { QuarantineReason } from '@signalbox/registration/observation'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import type {
@@ -149,6 +149,7 @@ export function foldChunk(
       partition: last.record.partition,
       offset: last.record.offset,
       notificationId: last.cause?.notificationId ?? null,
+      foldVersion,
     },
     marks: records.slice(0, outcomes.length).flatMap(({ marks }) => marks),
     problems,
@@ -206,7 +207,7 @@ function foldRecord(
   const offset = String(record.offset)
   const unchanged = { outcome, key, registration, change: null, state: null }
   if (decision.next === null) {
-    const state = forgottenRecord({ topics, partition, registration, rev: offset })
+    const state = forgottenRecord({ topics, partition, registration, rev: revAt(record.offset, before) })
     return { ...unchanged, stored: null, state }
   }
   if (decision.next === before?.registration) return { ...unchanged, stored: before }

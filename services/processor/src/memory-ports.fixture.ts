@@ -4,6 +4,7 @@ import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import type { StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { unpackStored } from '@signalbox/registration-store/stored-registration'
+import { nextMarker } from '@signalbox/registration-store/watermark'
 import type { PartitionWorkerPorts } from './partition-worker.ts'
 
 /** A view in memory that compares and sets as the real one does. For tests. */
@@ -69,27 +70,30 @@ export function createMemoryStore() {
       return { kind: 'begun' }
     },
     clear: async ({ marker }) => {
-      const cleared = replace(marker, marker)
+      const next = nextMarker(marker)
+      const cleared = replace(marker, next)
       if (cleared.kind === 'fenced') return cleared
       const [first] = registrations.keys()
       if (first !== undefined) registrations.delete(first)
-      return { kind: 'cleared', next: registrations.size === 0 ? null : 'more' }
+      return { kind: 'cleared', marker: next, next: registrations.size === 0 ? null : 'more' }
     },
     restore: async ({ marker, ...batch }) => {
-      const restored = replace(marker, marker)
-      if (restored.kind === 'saved') write(batch)
-      return restored
+      const next = nextMarker(marker)
+      const restored = replace(marker, next)
+      if (restored.kind === 'fenced') return restored
+      write(batch)
+      return { kind: 'restored', marker: next }
     },
     finishRebuild: async ({ marker, next }) => replace(marker, next),
   }
   return { held, store }
 }
 
-export type MemoryStore = ReturnType<typeof createMemoryStore>
-
 /** Logs in memory, for one partition of each topic. For tests. */
 export function createMemoryLogs() {
   const logs = new Map<string, ConsumedRecord[]>()
+  /** Where a log starts, if not with its first record. */
+  const starts = new Map<string, bigint>()
   const logOf = (topic: string) => {
     const log = logs.get(topic) ?? []
     logs.set(topic, log)
@@ -120,7 +124,10 @@ export function createMemoryLogs() {
       if (middle > 0) yield found.slice(0, middle)
       if (found.length > middle) yield found.slice(middle)
     },
-    bounds: async ({ topic }) => ({ start: 0n, end: (logOf(topic).at(-1)?.offset ?? -1n) + 1n }),
+    bounds: async ({ topic }) => ({
+      start: starts.get(topic) ?? 0n,
+      end: (logOf(topic).at(-1)?.offset ?? -1n) + 1n,
+    }),
     offsetAt: async ({ topic, timeMs }) => {
       const log = logOf(topic)
       const found = log.find(({ timestampMs }) => timestampMs >= timeMs)
@@ -130,6 +137,7 @@ export function createMemoryLogs() {
 
   return {
     reader,
+    starts,
     append,
     records: (topic: string): readonly ConsumedRecord[] => logOf(topic),
     /** Puts records as they are, for the raw topic. */

@@ -85,9 +85,14 @@ function attentionText(attention: Attention): string | null {
   return null
 }
 
-/** Reads what a state record says about attention. */
-export function readAttention(text: Buffer | null): Attention {
-  return text === null ? {} : attentionJson.parse(JSON.parse(text.toString('utf8')))
+/** Reads what a state record says about attention; null: it cannot be read. */
+export function readAttention(text: Buffer | null): Attention | null {
+  if (text === null) return {}
+  try {
+    return attentionJson.parse(JSON.parse(text.toString('utf8')))
+  } catch {
+    return null
+  }
 }
 
 /** In the place of a state: the registration is forgotten, as of the raw offset `rev`. */

@@ -2,11 +2,25 @@ import assert from 'node:assert/strict'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { LogRecord } from '@signalbox/kafka/producer'
-import { formatWatermark, isRebuildMarker } from '@signalbox/registration-store/watermark'
+import { DamagedView } from '@signalbox/registration-store/stored-registration'
+import {
+  formatWatermark,
+  isFromStart,
+  isRebuildMarker,
+  parseWatermark,
+} from '@signalbox/registration-store/watermark'
+import { foldVersion } from '@signalbox/registration/fold'
 import { expect, test } from 'vitest'
 import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
 import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
-import { asOfLaterBuild, bodyOf, commandRecord, logStartMs, rawRecord } from './raw-log.fixture.ts'
+import {
+  asOfLaterBuild,
+  bodyOf,
+  commandRecord,
+  logStartMs,
+  ofOlderForm,
+  rawRecord,
+} from './raw-log.fixture.ts'
 
 const partition = 0
 const position = { partition, committed: null, logStart: 0n, logEnd: 100n }
@@ -22,6 +36,7 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
   const redelivered: number[] = []
   const audits: { looked: number; published: number }[] = []
   const attachments: string[] = []
+  const unreadable: { records: number; key: string | null; offset: bigint }[] = []
   const fails = new Set<string>()
   let clock = 0
   let markers = 0
@@ -56,13 +71,15 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
       },
     },
     reader: logs.reader,
+    auditReader: logs.reader,
     report: {
-      attached: ({ decision }) => attachments.push(decision.kind === 'stop' ? 'stop' : decision.because),
+      attached: ({ decision }) => attachments.push('because' in decision ? decision.because : decision.kind),
       rebuilding: () => undefined,
       rebuilt: () => undefined,
       settled: () => undefined,
       redelivered: ({ count }) => redelivered.push(count),
       audited: ({ looked, published: again }) => audits.push({ looked, published: again }),
+      unreadable: ({ records, first }) => unreadable.push({ records, key: first.key, offset: first.offset }),
     },
     newMarker: () => `${++markers}`,
     nowMs: () => clock,
@@ -77,6 +94,7 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
     redelivered,
     audits,
     attachments,
+    unreadable,
     fails,
     pass: (ms: number) => {
       clock += ms
@@ -105,6 +123,7 @@ const watermarkAt = (offset: bigint, stateOffset = 0n) =>
     offset,
     notificationId: offset === -1n ? null : `notification-${offset}`,
     stateOffset,
+    foldVersion,
   })
 
 test('changes are confirmed before states, states before the view, and the view before the chunk is done', async () => {
@@ -256,13 +275,13 @@ test('records that leave a gap break the worker and are not taken for the next o
   expect(memory.held.watermark).toBe(watermarkAt(-1n))
 })
 
-test('a view that cannot be read breaks the worker: coming again would not help', async () => {
+test('a mistake of ours breaks the worker: coming again would not help', async () => {
   const { worker, memory, logs, attach } = createWorker()
   await attach()
   logs.append({ topic: topics.state.name, partition, key: 'client/M/', value: 'of somebody else' })
-  memory.store.load = () => assert.fail('damaged')
-  await expect(worker.process({ partition, records: records(0, [pending]) })).rejects.toThrow('damaged')
-  await expect(worker.audit(partition)).rejects.toThrow('damaged')
+  memory.store.load = () => assert.fail('mistaken')
+  await expect(worker.process({ partition, records: records(0, [pending]) })).rejects.toThrow('mistaken')
+  await expect(worker.audit(partition)).rejects.toThrow('mistaken')
 })
 
 test('poison is settled record by record, and the partition gives way between them', async () => {
@@ -287,7 +306,7 @@ test('while Redis is away a partition is not taken up', async () => {
 test('a partition that must not be read is not taken up', async () => {
   const { worker, memory } = createWorker()
   memory.held.watermark = watermarkAt(2n)
-  expect(await worker.attach({ ...position, logStart: 7n, committed: 9n })).toMatchObject({ kind: 'stop' })
+  expect(await worker.attach({ ...position, logStart: 7n, committed: 9n })).toMatchObject({ kind: 'hold' })
 })
 
 test('a watermark that another worker set after the end of the log was read does not stop the partition', async () => {
@@ -311,8 +330,7 @@ test('a view that is beyond the end of its log for good is made anew', async () 
 
 test('a watermark of the time before the auditor is gone on from', async () => {
   const { worker, memory } = createWorker()
-  const old = watermarkAt(2n).replace(/,"stateOffset".*/, '}')
-  memory.held.watermark = old
+  memory.held.watermark = watermarkAt(2n).replace(/,"stateOffset":"0"/, '')
   expect(await worker.attach({ ...position, committed: 3n })).toMatchObject({ offset: 3n, because: 'equal' })
   expect(await worker.process({ partition, records: records(3, [pending]) })).toEqual({ kind: 'done' })
 })
@@ -481,6 +499,7 @@ test('what claims to be the newest state of a registration and is damaged change
   await next.worker.attach(at)
   expect(next.memory.held.registrations).toEqual(before)
   expect(next.published).toEqual([record])
+  expect(next.unreadable).toMatchObject([{ key: 'client/M/A' }])
 })
 
 test('records that somebody else has put into the state topic change nothing', async () => {
@@ -495,6 +514,272 @@ test('records that somebody else has put into the state topic change nothing', a
   await next.worker.attach(at)
   expect(next.memory.held.registrations).toEqual(before)
   expect(next.published.map(({ key }) => key)).toEqual(['client/M/A'])
+  const end = BigInt(logs.records(topics.state.name).length)
+  // The last one is ours again.
+  expect(next.unreadable).toEqual([{ records: 3, key: 'not ours', offset: end - 4n }])
+})
+
+test('a forgetting that does not say as of when changes nothing, and what it hides is published again', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const before = withoutContents(memory.held)
+  logs.append({ topic: topics.state.name, partition, key: 'client/M/A', value: null })
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.registrations).toEqual(before)
+  expect(next.published.map(({ key }) => key)).toEqual(['client/M/A'])
+  expect(next.unreadable).toMatchObject([{ records: 1, key: 'client/M/A' }])
+})
+
+test.each([
+  ['damaged', () => ({ kept: 'damaged' })],
+  ['of a form that is not known any more', (kept: string) => ({ kept: ofOlderForm(kept) })],
+  ['without its place', () => ({ rev: '' })],
+])(
+  'a partition is held while the newest state of a registration is %s, and made anew once a readable one stands behind it',
+  async (_, spoilt: (kept: string) => Record<string, string>) => {
+    const { memory, logs: whole, at } = await foldedScene()
+    const before = withoutContents(memory.held)
+    const logs = createMemoryLogs()
+    logs.put(whole.records(topics.raw.name))
+    const states = whole.records(topics.state.name).map(asWritten)
+    const sound = states.find(({ key }) => key === 'client/M/C')
+    assert(sound !== undefined)
+    for (const state of states) {
+      const headers = {
+        ...state.headers,
+        ...(state === sound ? spoilt(String(state.headers?.['kept'])) : {}),
+      }
+      logs.append({ ...state, headers })
+    }
+
+    const next = createWorker({ logs })
+    const problem = expect.stringMatching(/client\/M\/C at offset 2\..*header rev=/) as unknown
+    expect(await next.worker.attach(at)).toEqual({ kind: 'hold', problem })
+    expect(next.unreadable).toEqual([{ records: 1, key: 'client/M/C', offset: 2n }])
+    const marker = next.memory.held.watermark
+    assert(marker !== null && isRebuildMarker(marker))
+
+    next.steps.length = 0
+    expect(await next.worker.attach(at)).toEqual({ kind: 'hold', problem })
+    expect(next.steps).toEqual(['look'])
+
+    logs.append(sound)
+    expect(await next.worker.attach(at)).toMatchObject({ kind: 'from', because: 'rebuilt' })
+    expect(next.memory.held.registrations).toEqual(before)
+  },
+)
+
+test('a registration whose newest state cannot be read can be given up', async () => {
+  const { logs, at } = await foldedScene()
+  const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/B')
+  assert(newest !== undefined)
+  const record = asWritten(newest)
+  logs.append({ ...record, headers: { ...record.headers, rev: '7', kept: 'damaged' } })
+  const next = createWorker({ logs })
+  const held = await next.worker.attach(at)
+  const [, rev] = /header rev=([0-9]+)/.exec('problem' in held ? held.problem : '') ?? []
+  assert(rev !== undefined)
+  logs.append({ topic: topics.state.name, partition, key: 'client/M/B', value: null, headers: { rev } })
+  expect(await next.worker.attach(at)).toMatchObject({ because: 'rebuilt' })
+  expect([...next.memory.held.registrations.keys()].toSorted()).toEqual(['client/M/A', 'client/M/C'])
+})
+
+test('a state record whose list entries cannot be read is put on the lists that it belongs to', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const newest = logs.records(topics.state.name).findLast(({ key }) => key === 'client/M/A')
+  assert(newest !== undefined)
+  const record = asWritten(newest)
+  logs.append({ ...record, headers: { ...record.headers, attention: '{' } })
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.attention).toEqual(memory.held.attention)
+})
+
+test('of two state records the one with the greater rev is the newer, whatever their versions', async () => {
+  const { logs, at } = await foldedScene()
+  const states = logs.records(topics.state.name)
+  const [first] = states
+  const newest = states.findLast(({ key }) => key === 'client/M/B')
+  assert(first?.key === 'client/M/A' && newest !== undefined)
+  // Heard of again after a forgetting: its versions begin anew.
+  const record = asWritten(first)
+  logs.append({ ...record, key: 'client/M/B', headers: { ...record.headers, rev: '9' } })
+  logs.append(asWritten(newest))
+  const next = createWorker({ logs })
+  await next.worker.attach(at)
+  expect(next.memory.held.registrations.get('client/M/B')?.registration.version).toBe(1)
+  expect(next.published.map(({ key }) => key)).toEqual(['client/M/B'])
+})
+
+const lossesBefore = ['clear', 'restore', 'finish'] as const
+
+test.each(lossesBefore)(
+  'a rebuild before whose "%s" Redis loses its last second begins anew, and nothing is missing',
+  async (name) => {
+    const { memory, logs, at } = await foldedScene()
+    const before = withoutContents(memory.held)
+    const next = createWorker({ logs })
+    const { held, store } = next.memory
+    let earlier: string | null = null
+    let losses = 0
+    /** The view as it was when the rebuild had begun. */
+    const lose = <Given, Result>(run: (given: Given) => Promise<Result>) => {
+      return (given: Given) => {
+        if (losses++ === 0) {
+          held.watermark = earlier
+          held.registrations.clear()
+          held.attention.clear()
+        }
+        return run(given)
+      }
+    }
+    const { beginRebuild } = store
+    store.beginRebuild = async (of) => {
+      const begun = await beginRebuild(of)
+      earlier ??= held.watermark
+      return begun
+    }
+    if (name === 'clear') {
+      const { clear } = store
+      store.clear = async (of) => {
+        // A clear that Redis has confirmed and lost.
+        const cleared = await clear(of)
+        if (losses++ === 0) held.watermark = earlier
+        return cleared
+      }
+    }
+    if (name === 'restore') {
+      const { restore } = store
+      let restores = 0
+      const losing = lose(restore)
+      store.restore = (of) => (restores++ === 0 ? restore(of) : losing(of))
+    }
+    if (name === 'finish') store.finishRebuild = lose(store.finishRebuild)
+    await expect(next.worker.attach(at)).rejects.toThrow(/Redis has lost/)
+    expect(losses).toBeGreaterThan(0)
+    expect(await next.worker.attach(at)).toMatchObject({ kind: 'from', because: 'rebuilt' })
+    expect(next.attachments).toEqual(['view_lost', 'interrupted'])
+    expect(held.registrations).toEqual(before)
+  },
+)
+
+test('behind a log that was made anew all of it is folded, also when that rebuild has to begin again', async () => {
+  const { logs, at } = await foldedScene()
+  const other = watermarkAt(5n).replace('notification-5', 'of another log')
+  const next = createWorker({ logs })
+  next.memory.held.watermark = other
+  next.fails.add('finish')
+  await expect(next.worker.attach(at)).rejects.toThrow('finish fails')
+  assert(next.memory.held.watermark !== null && isFromStart(next.memory.held.watermark))
+  const again = createWorker({ logs, memory: next.memory })
+  expect(await again.worker.attach(at)).toEqual({ kind: 'from', offset: 0n, because: 'rebuilt' })
+  expect(again.attachments).toEqual(['interrupted'])
+})
+
+test('a rebuild that takes so long that retention reaches its fold starts where the log starts by then', async () => {
+  const { logs, at } = await foldedScene()
+  const next = createWorker({ logs })
+  const { restore } = next.memory.store
+  next.memory.store.restore = (of) => {
+    logs.starts.set(topics.raw.name, 5n)
+    return restore(of)
+  }
+  expect(await next.worker.attach(at)).toEqual({ kind: 'from', offset: 5n, because: 'rebuilt' })
+  expect(await next.worker.attach({ ...at, logStart: 5n })).toMatchObject({ kind: 'from', offset: 5n })
+})
+
+test('a view of an earlier build is made anew, and that build is fenced before we publish', async () => {
+  const { memory, logs, at } = await foldedScene()
+  const lists = new Map(memory.held.attention)
+  assert(lists.size > 0)
+  memory.held.attention.clear()
+  const older = createWorker({ logs, memory })
+  await older.worker.attach(at)
+  const theirs = watermarkAt(5n, BigInt(logs.records(topics.state.name).length)).replace(
+    `"foldVersion":${foldVersion}`,
+    `"foldVersion":${foldVersion - 1}`,
+  )
+  memory.held.watermark = theirs
+
+  const next = createWorker({ logs, memory })
+  expect(await next.worker.attach(at)).toMatchObject({ kind: 'from', because: 'rebuilt' })
+  expect(next.attachments).toEqual(['older_fold'])
+  expect(next.published).toEqual([])
+  expect(memory.held.attention).toEqual(lists)
+  expect(parseWatermark(memory.held.watermark)?.foldVersion).toBe(foldVersion)
+
+  older.published.length = 0
+  const chunk = records(6, [bodyOf({ store: 'C', collective: 'COMPLETED' })])
+  expect(await older.worker.process({ partition, records: chunk })).toMatchObject({ kind: 'reattach' })
+  expect(older.published).toEqual([])
+})
+
+test('under a view of a later build the worker stops, and publishes nothing', async () => {
+  const { memory, logs, at } = await foldedScene()
+  memory.held.watermark = watermarkAt(5n).replace(
+    `"foldVersion":${foldVersion}`,
+    `"foldVersion":${foldVersion + 1}`,
+  )
+  const next = createWorker({ logs, memory })
+  const problem = expect.stringMatching(/run the later build/) as unknown
+  expect(await next.worker.attach(at)).toEqual({ kind: 'stop', problem })
+  expect(next.steps).toEqual(['look'])
+})
+
+/** From now on registrations that are loaded cannot be read. */
+function damage({ store }: ReturnType<typeof createMemoryStore>) {
+  const { load } = store
+  store.load = async () => {
+    throw new DamagedView('It cannot be read.')
+  }
+  return () => {
+    store.load = load
+  }
+}
+
+test.each(['chunk', 'audit'])(
+  'a registration in the view that cannot be read, met by a %s, has the view made anew',
+  async (met) => {
+    const { worker, memory, logs, at, attachments, pass } = await foldedScene()
+    const before = withoutContents(memory.held)
+    pass(hourMs)
+    logs.append({ topic: topics.state.name, partition, key: 'client/M/A', value: 'of somebody else' })
+    const mend = damage(memory)
+    const chunk = records(6, [bodyOf({ store: 'C', collective: 'COMPLETED' })])
+    const outcome = met === 'chunk' ? worker.process({ partition, records: chunk }) : worker.audit(partition)
+    expect(await outcome).toEqual({ kind: 'reattach', why: 'It cannot be read.' })
+    mend()
+    expect(await worker.attach(at)).toMatchObject({ kind: 'from', because: 'rebuilt' })
+    expect(attachments.at(-1)).toBe('view_damaged')
+    expect(withoutContents(memory.held)).toEqual(before)
+  },
+)
+
+test('a view that is damaged again right after a rebuild is held, and made anew some minutes later', async () => {
+  const { worker, memory, at, pass } = await foldedScene()
+  const chunk = { partition, records: records(6, [bodyOf({ store: 'C', collective: 'COMPLETED' })]) }
+  const again = () => worker.attach(at)
+  pass(hourMs)
+  damage(memory)
+  await worker.process(chunk)
+  expect(await again()).toMatchObject({ because: 'rebuilt' })
+  const refold = { partition, records: records(3, [pending]) }
+  expect(await worker.process(refold)).toMatchObject({ kind: 'reattach' })
+  const problem = expect.stringMatching(/did not help/) as unknown
+  expect(await again()).toEqual({ kind: 'hold', problem })
+  pass(hourMs / 10)
+  expect(await again()).toMatchObject({ kind: 'hold' })
+  pass(hourMs / 10)
+  expect(await again()).toMatchObject({ because: 'rebuilt' })
+})
+
+test('a view that somebody has replaced is not held for what was found in the one before', async () => {
+  const { worker, memory, at } = await foldedScene()
+  const mend = damage(memory)
+  await worker.process({ partition, records: records(6, [bodyOf({ store: 'C' })]) })
+  mend()
+  memory.held.watermark = watermarkAt(4n)
+  expect(await worker.attach(at)).toMatchObject({ kind: 'from', because: 'behind' })
 })
 
 test('partitions are rebuilt one after the other', async () => {
@@ -524,6 +809,37 @@ function asWritten({ topic, key, value, headers }: ConsumedRecord): LogRecord {
     headers: Object.fromEntries([...headers].map(([name, text]) => [name, String(text)])),
   }
 }
+
+test('an audit whose reading takes long gives way, and goes on where it stopped', async () => {
+  const { worker, logs, published, pass } = await foldedScene()
+  const older = logs.records(topics.state.name).filter(({ offset }) => offset === 0n || offset === 1n)
+  for (const record of older) logs.append(asWritten(record))
+  published.length = 0
+  const { read } = logs.reader
+  const asked: bigint[] = []
+  logs.reader.read = async function* (range) {
+    asked.push(range.from)
+    for await (const some of read(range)) {
+      pass(2_000)
+      yield some
+    }
+  }
+  await worker.audit(partition)
+  expect(published.map(({ key }) => key)).toEqual(['client/M/A'])
+  await worker.audit(partition)
+  expect(published.map(({ key }) => key)).toEqual(['client/M/A', 'client/M/B'])
+  const [first = 0n] = asked
+  expect(asked).toEqual([first, first + 1n])
+})
+
+test('records of others that cannot be read are told by the auditor', async () => {
+  const { worker, logs, unreadable } = await foldedScene()
+  const end = BigInt(logs.records(topics.state.name).length)
+  logs.append({ topic: topics.state.name, partition, key: 'client/M/A', value: '{}' })
+  logs.append({ topic: topics.state.name, partition, key: 'client/M/B', value: null })
+  await worker.audit(partition)
+  expect(unreadable).toEqual([{ records: 2, key: 'client/M/A', offset: end }])
+})
 
 test('while nobody else writes, the auditor reads nothing', async () => {
   const { worker, audits, logs } = await foldedScene()

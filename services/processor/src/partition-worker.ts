@@ -5,12 +5,15 @@ import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@si
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
+import { DamagedView } from '@signalbox/registration-store/stored-registration'
 import { formatWatermark, parseWatermark, type Watermark } from '@signalbox/registration-store/watermark'
 import { createAudit } from './audit.ts'
 import { type Audited, auditedThrough, withOurs } from './audited-range.ts'
 import { type AttachDecision, decideAttach } from './decide-attach.ts'
 import { type FoldedChunk, type FoldSettings, foldChunk, type ReadRecord } from './fold-chunk.ts'
+import type { Unreadable } from './newest-states.ts'
 import { createRebuild } from './rebuild.ts'
+import { createViewTroubles } from './view-troubles.ts'
 
 /** All that a worker has to do with the world: with others in their place it runs in a simulation. */
 export type PartitionWorkerPorts = {
@@ -20,6 +23,8 @@ export type PartitionWorkerPorts = {
   >
   producer: Pick<Producer, 'publish'>
   reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
+  /** Answers or fails within two seconds: chunks wait for an audit. */
+  auditReader: Pick<PartitionReader, 'read' | 'bounds'>
   report: {
     attached: (event: { partition: number; decision: AttachDecision }) => void
     /** How far a rebuild has come in the state topic, in offsets. */
@@ -32,6 +37,8 @@ export type PartitionWorkerPorts = {
     redelivered: (event: { partition: number; count: number }) => void
     /** State records of others that were looked at, and what had to be published again because of them. */
     audited: (event: { partition: number; looked: number; published: number; through: bigint }) => void
+    /** State records that cannot be read, met in a rebuild or an audit. */
+    unreadable: (event: { partition: number } & Unreadable) => void
   }
   /** An id that no other rebuild has. */
   newMarker: () => string
@@ -42,6 +49,7 @@ export type PartitionWorkerPorts = {
 /** Where to read a partition from, and why there; or why it must not be read. */
 export type Attached =
   | { kind: 'from'; offset: bigint; because: 'equal' | 'behind' | 'ahead' | 'rebuilt' }
+  | { kind: 'hold'; problem: string }
   | { kind: 'stop'; problem: string }
 
 /** `reattach`: the view is not the one that this worker has written. */
@@ -65,8 +73,9 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
   const views = new Map<number, View>()
   /** Watermarks that lay beyond the end of the log as it was known when a partition was to be attached. */
   const doubted = new Map<number, string | null>()
+  const troubles = createViewTroubles(ports, { stateTopic: topics.state.name })
   const rebuild = oneAtATime(createRebuild(ports, settings))
-  const auditRanges = createAudit(ports, settings)
+  const auditRanges = createAudit({ ...ports, reader: ports.auditReader }, settings)
 
   /**
    * Decides where a partition goes on, and makes its view anew where that is needed.
@@ -77,6 +86,7 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
     try {
       return await attachAt(position)
     } catch (error) {
+      if (error instanceof DamagedView) return decided(position.partition, holdFor(error.message))
       return { kind: 'stop', problem: problemOf(error) }
     }
   }
@@ -88,6 +98,7 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
       watermark,
       found: await recordAt(watermark, position),
       doubted: doubted.get(partition) ?? null,
+      damage: troubles.damageOf(partition, watermark),
       clusterId,
       topic: topics.raw.name,
       position,
@@ -97,17 +108,37 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
       throw new Error(decision.problem)
     }
     doubted.delete(partition)
+    const inVain = await troubles.inVain(partition, watermark)
+    if (inVain !== null) return decided(partition, holdFor(inVain))
     report.attached({ partition, decision })
-    if (decision.kind === 'stop') return decision
+    if (decision.kind === 'stop' || decision.kind === 'hold') return decision
     if (decision.kind === 'from') {
       assert(watermark !== null, 'a partition goes on behind the watermark that it has')
       return { kind: 'from', offset: await goOn(decision.watermark, watermark), because: decision.because }
     }
-    const rebuilt = await rebuild({ position, expected: watermark })
-    if (rebuilt.kind === 'fenced') throw new Error('another worker has written the view meanwhile')
+    const isOtherLog = decision.because === 'log_replaced'
+    const rebuilt = await rebuild({ position, expected: watermark, isOtherLog })
+    if (rebuilt.kind === 'fenced') {
+      throw new Error('another worker has written the view meanwhile, or Redis has lost a part of it')
+    }
+    if (rebuilt.kind === 'lost') {
+      troubles.lost(partition, rebuilt)
+      return decided(partition, holdFor(rebuilt.problem))
+    }
+    troubles.rebuilt(partition)
     report.rebuilt({ partition, ...rebuilt })
     const offset = await goOn(rebuilt.watermark, formatWatermark(rebuilt.watermark))
     return { kind: 'from', offset, because: 'rebuilt' }
+  }
+
+  function decided(partition: number, decision: Extract<AttachDecision, Attached>): Attached {
+    report.attached({ partition, decision })
+    return decision
+  }
+
+  function foundDamage(partition: number, watermark: string, { message }: DamagedView) {
+    troubles.damaged(partition, { watermark, problem: message })
+    return { kind: 'reattach', why: message } as const
   }
 
   /** Of the record at the watermark's offset, to tell whether the log is still the one that the view was built from. */
@@ -183,6 +214,7 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
       report.settled({ partition, folded, durationMs: nowMs() - started })
       return { kind: 'settled', records: folded.outcomes.length }
     } catch (error) {
+      if (error instanceof DamagedView) return foundDamage(partition, expected, error)
       return { kind: 'away', what: troubleOf(error) }
     }
   }
@@ -225,10 +257,15 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
     if (view === undefined) return { kind: 'audited' }
     // Where nothing comes, nobody else would notice that the view is gone.
     if ((await store.readWatermark({ partition })) !== view.watermark) return overtaken
-    const outcome = await auditRanges({ partition, view, audited: view.audited })
-    if (outcome.kind === 'fenced') return overtaken
-    views.set(partition, { ...view, audited: outcome.audited })
-    return { kind: 'audited' }
+    try {
+      const outcome = await auditRanges({ partition, view, audited: view.audited })
+      if (outcome.kind === 'fenced') return overtaken
+      views.set(partition, { ...view, audited: outcome.audited })
+      return { kind: 'audited' }
+    } catch (error) {
+      if (error instanceof DamagedView) return foundDamage(partition, view.watermark, error)
+      throw error
+    }
   }
 
   function viewOf(partition: number): View {
@@ -242,6 +279,8 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
 
 /** One round over records of a chunk: how many are done, or why not. */
 type Turn = { kind: 'settled'; records: number } | Exclude<ChunkOutcome, { kind: 'done' }>
+
+const holdFor = (problem: string) => ({ kind: 'hold', problem }) as const
 
 const overtaken = { kind: 'reattach', why: 'the watermark is not the one this worker wrote' } as const
 

@@ -18,7 +18,7 @@ import {
   openRegistrationStore,
   type RegistrationStore,
 } from '@signalbox/registration-store/registration-store'
-import { formatWatermark, parseWatermark } from '@signalbox/registration-store/watermark'
+import { formatWatermark, parseWatermark, rebuildMarker } from '@signalbox/registration-store/watermark'
 import { createLogger } from '@signalbox/runtime/log'
 import { createMetrics } from '@signalbox/runtime/metrics'
 import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
@@ -388,7 +388,7 @@ test('a rebuild that was left half done is begun anew', async () => {
 
   const store = await openStore(first.keyPrefix)
   const partition = partitionOf(merchantKey(stray), partitions)
-  const marker = 'rebuilding:left'
+  const marker = rebuildMarker('left')
   await store.beginRebuild({ partition, expected: await store.readWatermark({ partition }), marker })
   const [one] = before.registrations.flatMap(({ registrations }) => registrations)
   assert(one !== undefined)
@@ -514,6 +514,35 @@ test.each([
   },
 )
 
+test('a registration that is damaged in Redis is made anew, and when that does not help only its partition is held', async () => {
+  const scene = await openScene()
+  const first = await openRun(scene)
+  await scene.send([one(bodyOf({})), oneOf('other')])
+  await first.settled()
+  await first.close()
+  const run = await openRun(scene)
+  const partition = partitionOf('client/M', partitions)
+  const key = `${first.keyPrefix}{p${partition}}:m:client/M`
+  const damage = () =>
+    redisCommand(['EVAL', "return redis.call('HSET', KEYS[1], '!', ARGV[1])", '1', key, 'damaged'])
+  const rebuilt = () => run.logged('partition.rebuilt')
+
+  await damage()
+  await scene.send([one(bodyOf({ collective: 'COMPLETED' }))])
+  await run.settled()
+  expect(rebuilt()).toBe(1)
+  expect(run.attachments()).toContain('view_damaged')
+
+  await damage()
+  await scene.send([one(bodyOf({ round: 'R' }))])
+  await expect.poll(() => run.processor.state().detail, waiting).toMatch(/did not help/)
+  expect(await run.metrics.text()).toMatch(new RegExp(`partition_held{partition="${partition}".*} 1`))
+  scene.last.delete(partition)
+  await scene.send([oneOf('other')])
+  await run.settled()
+  expect(rebuilt()).toBe(1)
+})
+
 test('a registration that a later build has written stops the processor and says what to do', async () => {
   const scene = await openScene()
   const first = await openRun(scene)
@@ -576,7 +605,7 @@ test('two processors on the same partitions publish the same and count every rec
   expect(changesOf(changes)).toEqual((await expected(scene)).changes)
 })
 
-test('a view that was built from another log is not continued: the processor fails and says so', async () => {
+test('a view that was built from another log is not continued: its partitions are held, and it is said why', async () => {
   const scene = await openScene()
   const first = await openRun(scene)
   await scene.send([one(bodyOf({}))])
@@ -585,9 +614,9 @@ test('a view that was built from another log is not continued: the processor fai
 
   const raw = { ...scene.topics.raw, name: `${scene.topics.raw.name}.anew` }
   const second = await openRun({ ...scene, topics: { ...scene.topics, raw } })
-  const failure = await second.processor.failed
-  expect(failure.message).toMatch(/was built from .* and this is .*\.anew/)
-  expect(second.processor.state()).toMatchObject({ ok: false })
+  const said = expect.stringMatching(/was built from .* and this is .*\.anew/) as unknown
+  await expect.poll(() => second.processor.state(), waiting).toEqual({ ok: false, detail: said })
+  expect(await second.metrics.text()).toMatch(/partition_held\{.*} 1/)
 })
 
 async function openStore(keyPrefix: string): Promise<RegistrationStore> {

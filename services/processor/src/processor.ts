@@ -24,6 +24,8 @@ const clientId = 'signalbox-processor'
 /** Larger chunks gain nothing and hold up the other clients of Redis. */
 const maxChunkRecords = 500
 const auditEveryMs = 5_000
+/** A broker that is frozen must not take the time of a chunk. */
+const auditDeadlineMs = 2_000
 /** A few registrations with thousands of entries make outputs far larger than the records that move them. */
 const outputBytes = 4 * 1024 * 1024
 
@@ -54,8 +56,11 @@ export async function openProcessor({
   const report = createReport({ log, metrics })
   const resources = new AsyncDisposableStack()
   const reader = resources.use(await openPartitionReader(kafka, { clientId, log }))
+  const auditReader = resources.use(
+    await openPartitionReader(kafka, { clientId, log, deadlineMs: auditDeadlineMs }),
+  )
   const worker = createPartitionWorker(
-    { store, producer, reader, report, newMarker: randomUUID, nowMs: () => performance.now() },
+    { store, producer, reader, auditReader, report, newMarker: randomUUID, nowMs: () => performance.now() },
     settings,
   )
 

@@ -187,6 +187,14 @@ function itemOf({ psp = 'ALIPAY_CN', codes, status = 'PENDING', reason }: Entry)
 
 /** What a state record keeps, as a build with the next fold version would write it. For tests. */
 export function asOfLaterBuild(kept: string): string {
-  const written = `${(foldVersion + 1).toString(36)}${kept.slice(8)}`
-  return crc32(written).toString(36).padStart(7, '0') + written
+  return withChecksum(`${(foldVersion + 1).toString(36)}${kept.slice(8)}`)
+}
+
+/** What a state record keeps, in a form that is not known any more. For tests. */
+export function ofOlderForm(kept: string): string {
+  return withChecksum(kept.slice(7).replace(/\n./, '\n1'))
+}
+
+function withChecksum(text: string): string {
+  return crc32(text).toString(36).padStart(7, '0') + text
 }

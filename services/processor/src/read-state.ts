@@ -8,17 +8,24 @@ import type { WrittenRegistration } from '@signalbox/registration-store/registra
 import {
   claimsFoldVersion,
   inspectStored,
-  unpackStored,
+  readStored,
 } from '@signalbox/registration-store/stored-registration'
 import { readAttention } from './output-records.ts'
 
 /** Where a record of the state topic stands among those of its registration. */
 export type StateRecord =
-  | { kind: 'state'; key: string; version: number; rev: bigint }
-  /** `rev` is null where somebody else has written it. */
-  | { kind: 'forgotten'; key: string; rev: bigint | null }
-  /** Not ours, or damaged. */
-  | { kind: 'unreadable'; key: string | null }
+  | { kind: 'state'; key: string; rev: bigint }
+  | { kind: 'forgotten'; key: string; rev: bigint }
+  | UnreadableState
+
+/** A record that is not ours, or damaged. */
+export type UnreadableState = {
+  kind: 'unreadable'
+  key: string | null
+  offset: bigint
+  /** Of the state that is lost with it; 0: that of any state, null: it holds none. */
+  rev: bigint | null
+}
 
 /** What a record of kind `state` says, for the view: all but the hashes of contents. */
 export type KeptState = { written: WrittenRegistration; attention: Attention }
@@ -29,18 +36,21 @@ export type KeptState = { written: WrittenRegistration; attention: Attention }
  * @throws as `readKeptState`
  */
 export function readStanding(record: ConsumedRecord): StateRecord {
-  const { key, value, headers } = record
-  if (key === null) return { kind: 'unreadable', key }
+  const { key, value, headers, offset } = record
+  if (key === null) return { kind: 'unreadable', key, offset, rev: null }
   if (value === null) {
     const rev = forgottenRev(headers)
-    return { kind: 'forgotten', key, rev: rev === null ? null : BigInt(rev) }
+    return rev === null
+      ? { kind: 'unreadable', key, offset, rev }
+      : { kind: 'forgotten', key, rev: BigInt(rev) }
   }
   const standing = stateStanding(headers)
   const texts = readKept(headers)
-  if (standing === null || texts === null) return { kind: 'unreadable', key }
+  const rev = BigInt(standing?.rev ?? 0)
+  if (standing === null || texts === null) return { kind: 'unreadable', key, offset, rev }
   // Also of a record that is not the newest, and will not be read.
   if (claimsFoldVersion(texts.kept) > foldVersion) readKeptState(record)
-  return { kind: 'state', key, version: standing.version, rev: BigInt(standing.rev) }
+  return { kind: 'state', key, rev }
 }
 
 /**
@@ -60,9 +70,10 @@ export function readKeptState({ key, headers }: ConsumedRecord): KeptState | nul
     inspected.foldVersion <= foldVersion,
     `The state topic holds a registration of fold version ${inspected.foldVersion}, and this build knows ${foldVersion}: run the later build.`,
   )
-  if (inspected.foldVersion === foldVersion) {
-    return { written: { registration, packed }, attention: readAttention(texts.attention) }
+  const attention = readAttention(texts.attention)
+  if (inspected.foldVersion === foldVersion && inspected.hasKnownFormat && attention !== null) {
+    return { written: { registration, packed }, attention }
   }
-  const stored = unpackStored(packed)
-  return { written: { registration, stored }, attention: attentionOf(stored.registration) }
+  const stored = readStored(packed)
+  return stored && { written: { registration, stored }, attention: attentionOf(stored.registration) }
 }

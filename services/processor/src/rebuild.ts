@@ -7,11 +7,23 @@ import type {
   RegistrationStore,
   WrittenRegistration,
 } from '@signalbox/registration-store/registration-store'
-import { formatWatermark, rebuildMarker, type Watermark } from '@signalbox/registration-store/watermark'
+import { foldVersion } from '@signalbox/registration/fold'
+import {
+  formatWatermark,
+  isFromStart,
+  rebuildMarker,
+  type Watermark,
+} from '@signalbox/registration-store/watermark'
 import { attentionMoves } from './attention-moves.ts'
-import { createNewestStates, type NewestStates } from './newest-states.ts'
+import { createNewestStates, type NewestStates, type Unreadable } from './newest-states.ts'
 import type { ProcessorTopics } from './output-records.ts'
-import { type KeptState, readKeptState, readStanding, type StateRecord } from './read-state.ts'
+import {
+  type KeptState,
+  readKeptState,
+  readStanding,
+  type StateRecord,
+  type UnreadableState,
+} from './read-state.ts'
 import { createRepublish } from './republish.ts'
 
 type Ports = {
@@ -21,6 +33,8 @@ type Ports = {
   report: {
     /** How far a rebuild has come in the state topic: `read` of `total` offsets. */
     rebuilding: (event: { partition: number; registrations: number; read: number; total: number }) => void
+    /** State records that cannot be read. */
+    unreadable: (event: { partition: number } & Unreadable) => void
   }
   /** An id that no other rebuild has. */
   newMarker: () => string
@@ -28,8 +42,17 @@ type Ports = {
 
 type PartitionReads = Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
 
-/** `registrations`: so many were restored, one that was restored again counted again. */
-export type Rebuilt = { kind: 'rebuilt'; watermark: Watermark; registrations: number } | { kind: 'fenced' }
+export type Rebuilt =
+  /** `registrations`: so many were restored, one that was restored again counted again. */
+  | { kind: 'rebuilt'; watermark: Watermark; registrations: number }
+  /** Another worker has written the view meanwhile, or Redis has lost some of the rebuild. */
+  | Fenced
+  | Lost
+
+type Fenced = { kind: 'fenced' }
+
+/** States cannot be read and are nowhere else. Beginning anew is in vain before something comes behind `stateEnd`. */
+export type Lost = { kind: 'lost'; problem: string; marker: string; stateEnd: bigint }
 
 /** So much is folded again: a state record that a zombie has overwritten is made anew from it. */
 const secondFoldMs = 48 * 3_600_000
@@ -46,27 +69,31 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
   const republish = createRepublish(ports, settings)
 
   /**
-   * Puts the view into the state from which the log can be folded on, in the place of the watermark expected. `fenced`:
-   * another worker has written the view meanwhile.
+   * Puts the view into the state from which the log can be folded on, in the place of the watermark expected.
    *
+   * @param isOtherLog the group has committed offsets of a log that is not there any more
    * @throws an Error when Kafka or Redis is away; AssertionError when a later build has written to the state topic
    */
   return async function rebuild({
     position,
     expected,
+    isOtherLog,
   }: {
     position: PartitionPosition
     expected: string | null
+    isOtherLog: boolean
   }): Promise<Rebuilt> {
     const { partition } = position
-    const marker = rebuildMarker(newMarker())
+    const foldsFromStart = isOtherLog || (expected !== null && isFromStart(expected))
+    const marker = rebuildMarker(newMarker(), { foldsFromStart })
     const begun = await store.beginRebuild({ partition, expected, marker })
     if (begun.kind === 'fenced') return { kind: 'fenced' }
 
-    if (!(await clear({ partition, marker }))) return { kind: 'fenced' }
-    const loaded = await load({ partition, marker })
-    if (loaded.kind === 'fenced') return loaded
-    const offset = (await secondFoldFrom(position)) - 1n
+    const cleared = await clear({ partition, marker })
+    if (cleared.kind === 'fenced') return cleared
+    const loaded = await load({ partition, marker: cleared.marker })
+    if (loaded.kind !== 'loaded') return loaded
+    const offset = (await secondFoldFrom(position, { foldsFromStart })) - 1n
     const watermark: Watermark = {
       clusterId,
       topic: topics.raw.name,
@@ -74,70 +101,95 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
       offset,
       notificationId: null,
       stateOffset: loaded.stateEnd,
+      foldVersion,
     }
-    const finished = await store.finishRebuild({ partition, marker, next: formatWatermark(watermark) })
+    const next = formatWatermark(watermark)
+    const finished = await store.finishRebuild({ partition, marker: loaded.marker, next })
     if (finished.kind === 'fenced') return { kind: 'fenced' }
     return { kind: 'rebuilt', watermark, registrations: loaded.registrations }
   }
 
-  async function clear(of: { partition: number; marker: string }): Promise<boolean> {
+  async function clear({ partition, marker }: Marked): Promise<{ kind: 'cleared'; marker: string } | Fenced> {
+    let next = marker
     let cursor: string | null = null
     do {
-      const cleared: Awaited<ReturnType<typeof store.clear>> = await store.clear({ ...of, cursor })
-      if (cleared.kind === 'fenced') return false
+      const cleared: Awaited<ReturnType<typeof store.clear>> = await store.clear({
+        partition,
+        marker: next,
+        cursor,
+      })
+      if (cleared.kind === 'fenced') return { kind: 'fenced' }
+      next = cleared.marker
       cursor = cleared.next
     } while (cursor !== null)
-    return true
+    return { kind: 'cleared', marker: next }
   }
 
   /** Reads the state topic into the view, and publishes again what an older record stands behind. */
-  async function load(of: {
-    partition: number
-    marker: string
-  }): Promise<{ kind: 'loaded'; registrations: number; stateEnd: bigint } | { kind: 'fenced' }> {
-    const { partition } = of
+  async function load({ partition, marker: first }: Marked): Promise<Loaded | Fenced | Lost> {
     const topic = topics.state.name
     const { start, end } = await reader.bounds({ topic, partition })
     const newest = createNewestStates()
     let registrations = 0
-    let writing: Promise<boolean> = Promise.resolve(true)
+    /** The marker once what is on its way has been written; null: it was fenced. */
+    let writing: Promise<string | null> = Promise.resolve(first)
+    let marker: string | null
     try {
       for await (const records of reader.read({ topic, partition, from: start, to: end })) {
         for (const batch of batchesOf(records)) {
           const restored = restoredIn(batch, newest)
           registrations += restored.registrations.length
           // One batch is written while the next one is read and unpacked; more at a time could change places.
-          if (!(await writing)) return { kind: 'fenced' }
-          writing = store.restore({ ...of, ...restored }).then(({ kind }) => kind === 'saved')
+          marker = await writing
+          if (marker === null) return { kind: 'fenced' }
+          writing = restore({ partition, marker, ...restored })
           // Whoever awaits it hears of its failure; until then nobody does, and that must not end the process.
           writing.catch(() => undefined)
         }
         const read = Number((records.at(-1)?.offset ?? start) - start) + 1
         report.rebuilding({ partition, registrations, read, total: Number(end - start) })
       }
-      if (!(await writing)) return { kind: 'fenced' }
+      marker = await writing
+      if (marker === null) return { kind: 'fenced' }
     } finally {
       // When reading fails nobody else looks at what became of the last batch.
-      await writing.catch(() => false)
+      await writing.catch(() => null)
+    }
+
+    const unreadable = newest.unreadable()
+    if (unreadable !== null) report.unreadable({ partition, ...unreadable })
+    const lost = newest.lost().filter(({ key }) => parseRegistrationKey(key ?? '') !== null)
+    const [example] = lost
+    if (example !== undefined) {
+      const problem = lostProblem(example, { count: lost.length, where: `${topic}[${partition}]` })
+      return { kind: 'lost', problem, marker, stateEnd: end }
     }
 
     const buried = newest.buried().flatMap(({ key, forgottenRev }) => {
       const registration = parseRegistrationKey(key)
       return registration === null ? [] : [{ registration, forgottenRev }]
     })
-    const published = await republish({ partition, expected: of.marker, buried })
-    return published.kind === 'published' ? { kind: 'loaded', registrations, stateEnd: end } : published
+    const published = await republish({ partition, expected: marker, buried })
+    return published.kind === 'published'
+      ? { kind: 'loaded', marker, registrations, stateEnd: end }
+      : published
+  }
+
+  async function restore(batch: Parameters<typeof store.restore>[0]): Promise<string | null> {
+    const restored = await store.restore(batch)
+    return restored.kind === 'restored' ? restored.marker : null
   }
 
   /** The raw offset from which to fold again: what was appended in the 48 h before the last record committed. */
-  async function secondFoldFrom({
-    partition,
-    committed,
-    logStart,
-    logEnd,
-  }: PartitionPosition): Promise<bigint> {
-    if (committed === null || committed > logEnd || committed <= logStart) return logStart
+  async function secondFoldFrom(
+    { partition, committed, logEnd, logStart: startBefore }: PartitionPosition,
+    { foldsFromStart }: { foldsFromStart: boolean },
+  ): Promise<bigint> {
     const raw = { topic: topics.raw.name, partition }
+    // Retention goes on while a rebuild takes its time, or waits for another one.
+    const { start } = await reader.bounds(raw)
+    const logStart = start > startBefore ? start : startBefore
+    if (foldsFromStart || committed === null || committed > logEnd || committed <= logStart) return logStart
     for await (const [last] of reader.read({ ...raw, from: committed - 1n, to: committed })) {
       if (last === undefined) continue
       const offset = await reader.offsetAt({ ...raw, timeMs: last.timestampMs - secondFoldMs })
@@ -145,6 +197,21 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
     }
     return logStart
   }
+}
+
+type Marked = { partition: number; marker: string }
+
+type Loaded = { kind: 'loaded'; marker: string; registrations: number; stateEnd: bigint }
+
+function lostProblem(
+  { key, offset, rev }: UnreadableState,
+  { count, where }: { count: number; where: string },
+): string {
+  return (
+    `The newest states of ${count} registrations in ${where} cannot be read, so their versions would begin again; the ` +
+    `first is ${key} at offset ${offset}. Append a copy of that record that can be read, or give the registration up: a ` +
+    `record with this key, no value and the header rev=${(rev ?? 0n) + 1n}. Then the view is made anew by itself.`
+  )
 }
 
 function* batchesOf(records: readonly ConsumedRecord[]): Generator<readonly ConsumedRecord[]> {
@@ -209,6 +276,7 @@ function newestOf(said: Claim[], newest: NewestStates): { kept: KeptState | null
     if (claim.standing.kind === 'forgotten') return { kept: null }
     const kept = readKeptState(claim.record)
     if (kept !== null) return { kept }
-    claim.standing = { kind: 'unreadable', key: claim.standing.key }
+    const { key, rev } = claim.standing
+    claim.standing = { kind: 'unreadable', key, offset: claim.record.offset, rev }
   }
 }

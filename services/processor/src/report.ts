@@ -74,19 +74,45 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     'partition_rebuilt_ratio',
     'How much of its state topic a partition that is being rebuilt has read; absent when none is',
   )
+  const unreadable = metrics.counter({
+    name: 'state_records_unreadable_total',
+    help: 'Records of the state topic that this build cannot read, as met in rebuilds and audits',
+    labels: ['partition'],
+  })
+  const held = ofPartition(
+    'partition_held',
+    '1 for a partition of this process that is not read before somebody has done what the log says; else absent',
+  )
   const alarms = metrics.counter({
     name: 'partition_alarms_total',
     help: 'Partitions found in a state that somebody has to look at: their log is another, or misses records',
     labels: ['kind'],
   })
 
+  /** What is wrong with the partitions that are held. */
+  const problems = new Map<number, string>()
   /** Rebuilds under way: how far they are, and when that was last logged. */
   const rebuilding = new Map<number, { share: number; startedMs: number; loggedMs: number }>()
 
+  /** Asked again and again, and counted once. The consumer logs it. */
+  function hold(partition: number, problem: string): void {
+    rebuilding.delete(partition)
+    rebuiltShare.reset()
+    held.set({ partition: String(partition) }, 1)
+    if (problems.get(partition) === problem) return
+    problems.set(partition, problem)
+    alarms.inc({ kind: 'held' })
+  }
+
   return {
     attached({ partition, decision }) {
+      if (decision.kind === 'hold') {
+        hold(partition, decision.problem)
+        return
+      }
       // Partitions that went elsewhere would keep their last value; those that stay report again.
-      for (const gauge of [lag, position, counted, outcomes, auditedThrough, auditedAt]) gauge.reset()
+      for (const gauge of [lag, position, counted, outcomes, auditedThrough, auditedAt, held]) gauge.reset()
+      problems.delete(partition)
       switch (decision.kind) {
         case 'stop':
           alarms.inc({ kind: 'stopped' })
@@ -98,7 +124,7 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
           const now = performance.now()
           rebuilding.set(partition, { share: 0, startedMs: now, loggedMs: now })
           if (alarm !== null) {
-            alarms.inc({ kind: 'log_replaced' })
+            alarms.inc({ kind: because })
             log.error({ partition, because, problem: alarm }, 'partition.rebuild')
           } else if (because === 'first_run') log.info({ partition, because }, 'partition.rebuild')
           else log.warn({ partition, because }, 'partition.rebuild')
@@ -133,6 +159,12 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
       const durationMs = Math.round(performance.now() - startedMs)
       const offset = String(watermark.offset + 1n)
       log.info({ partition, registrations, offset, durationMs }, 'partition.rebuilt')
+    },
+
+    unreadable({ partition, records, first }) {
+      unreadable.inc({ partition: String(partition) }, records)
+      const { key, offset } = first
+      log.error({ partition, records, key, offset: String(offset) }, 'state.unreadable')
     },
 
     /** What the process is doing instead of reading, for its readiness; null: nothing. */

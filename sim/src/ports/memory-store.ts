@@ -8,7 +8,7 @@ import type {
   RegistrationStore,
 } from '@signalbox/registration-store/registration-store'
 import { unpackStored } from '@signalbox/registration-store/stored-registration'
-import { isRebuildMarker } from '@signalbox/registration-store/watermark'
+import { isRebuildMarker, nextMarker } from '@signalbox/registration-store/watermark'
 import type { Ask } from '../scheduler.ts'
 import { createHistory } from './history.ts'
 
@@ -105,15 +105,19 @@ export function createMemoryStore(options: {
         const view = viewOf(partition)
         if (view.watermark !== expected) return { kind: 'fenced', watermark: view.watermark }
         const registrations = new Map([...view.registrations].slice(mostPerClear))
-        replace(partition, { ...view, registrations })
-        return { kind: 'cleared', next: registrations.size > 0 ? 'more' : null }
+        const marker = nextMarker(expected)
+        replace(partition, { ...view, registrations, watermark: marker })
+        return { kind: 'cleared', marker, next: registrations.size > 0 ? 'more' : null }
       }),
 
-    restore: ({ partition, marker, ...batch }) =>
-      write({ partition, expected: marker }, 'restore', (view) => {
+    async restore({ partition, marker: expected, ...batch }) {
+      const marker = nextMarker(expected)
+      const written = await write({ partition, expected }, 'restore', (view) => {
         restored?.(partition)
-        return changed(view, batch)
-      }),
+        return { ...changed(view, batch), watermark: marker }
+      })
+      return written.kind === 'saved' ? { kind: 'restored', marker } : written
+    },
 
     finishRebuild: ({ partition, marker, next }) =>
       write({ partition, expected: marker }, 'finish the rebuild', (view) => ({ ...view, watermark: next })),

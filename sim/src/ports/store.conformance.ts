@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict'
 import { emptyRegistration } from '@signalbox/registration/registration'
 import type {
   NamedRegistration,
   OutcomeCounts,
   RegistrationStore,
 } from '@signalbox/registration-store/registration-store'
-import { rebuildMarker } from '@signalbox/registration-store/watermark'
+import { nextMarker, rebuildMarker } from '@signalbox/registration-store/watermark'
 import { expect, test } from 'vitest'
 
 export type Store = Omit<RegistrationStore, 'onNewRun' | 'ping' | typeof Symbol.asyncDispose>
@@ -178,11 +179,13 @@ export function storeConformance(open: () => Promise<Store>): void {
     expect(await store.readBooks({ partition })).toBeNull()
     expect((await listed(store, 'pending')).entries).toEqual([])
 
-    await clearAll(store)
+    const cleared = await clearAll(store)
     expect((await load(store, old)).registrations).toEqual(old.map(() => null))
     const batch = { registrations: [named({ version: 4 })], removed: [], attention: [] }
-    expect(await store.restore({ partition, marker, ...batch })).toEqual({ kind: 'saved' })
-    expect(await store.finishRebuild({ partition, marker, next: 'w9' })).toEqual({ kind: 'saved' })
+    const restored = nextMarker(cleared)
+    const restore = { partition, marker: cleared, ...batch }
+    expect(await store.restore(restore)).toEqual({ kind: 'restored', marker: restored })
+    expect(await store.finishRebuild({ partition, marker: restored, next: 'w9' })).toEqual({ kind: 'saved' })
     expect(await load(store, [named({})])).toEqual({
       watermark: 'w9',
       countedThrough: null,
@@ -199,6 +202,20 @@ export function storeConformance(open: () => Promise<Store>): void {
     expect(await store.clear({ partition, marker, cursor: null })).toEqual(fenced)
     expect(await store.restore({ partition, marker, ...batch })).toEqual(fenced)
     expect(await store.finishRebuild({ partition, marker, next: 'w1' })).toEqual(fenced)
+    expect((await load(store, [named({})])).registrations).toEqual([null])
+  })
+
+  test('a rebuild of which a step was lost is fenced in the next one', async () => {
+    const store = await open()
+    await store.beginRebuild({ partition, expected: null, marker })
+    const at = await clearAll(store)
+    const batch = { registrations: [named({})], removed: [], attention: [] }
+    // What is left of a view that has lost its tail.
+    await store.setWatermark({ partition, expected: at, next: marker })
+    const fenced = { kind: 'fenced', watermark: marker }
+    expect(await store.clear({ partition, marker: at, cursor: null })).toEqual(fenced)
+    expect(await store.restore({ partition, marker: at, ...batch })).toEqual(fenced)
+    expect(await store.finishRebuild({ partition, marker: at, next: 'w1' })).toEqual(fenced)
     expect((await load(store, [named({})])).registrations).toEqual([null])
   })
 
@@ -234,11 +251,16 @@ export function storeConformance(open: () => Promise<Store>): void {
   })
 }
 
-async function clearAll(store: Store): Promise<void> {
+/** Gives the marker for the next step. */
+async function clearAll(store: Store): Promise<string> {
+  let at = marker
   let cursor: string | null = null
   do {
-    const cleared: Awaited<ReturnType<Store['clear']>> = await store.clear({ partition, marker, cursor })
-    expect(cleared.kind).toBe('cleared')
-    cursor = cleared.kind === 'cleared' ? cleared.next : null
+    const cleared: Awaited<ReturnType<Store['clear']>> = await store.clear({ partition, marker: at, cursor })
+    assert(cleared.kind === 'cleared')
+    expect(cleared.marker).toBe(nextMarker(at))
+    at = cleared.marker
+    cursor = cleared.next
   } while (cursor !== null)
+  return at
 }
