@@ -16,6 +16,7 @@ export const faultKinds = [
   'produce lands in part',
   'state redis loses its tail',
   'state redis flushed',
+  'state redis loses its tail in a rebuild',
   'queue redis loses its tail',
   'queue redis flushed',
   'rebalance',

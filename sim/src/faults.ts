@@ -111,6 +111,13 @@ const strikes: Record<FaultKind, Strike> = {
     if (lost && pick > 0.5) world.announceNewRun('processor')
     return lost ? 'struck' : 'waits'
   },
+  'state redis loses its tail in a rebuild'(world, step, pick) {
+    const isWithin = step.half === 'request' && ['restore', 'finish the rebuild'].includes(step.what)
+    const isMuch = [...world.stateRedis.now().values()].some(({ registrations }) => registrations.size > 0)
+    const lost = isWithin && isMuch && world.stateRedis.loseTail(1 + Math.floor(pick * 2))
+    return lost ? 'struck' : 'waits'
+  },
+
   'queue redis loses its tail'(world, _, pick) {
     const lost = world.queueRedis.loseTail(1 + Math.floor(pick * 12))
     if (lost && pick > 0.5) world.announceNewRun('fan-out')

@@ -97,6 +97,16 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'every step of a rebuild leaves the same marker',
+    edits: [
+      {
+        file: 'packages/registration-store/src/watermark.ts',
+        from: '  return `${start}${Number(step) + 1}`',
+        to: '  return marker',
+      },
+    ],
+  },
+  {
     name: 'fan-out from the group offset instead of its own watermark',
     edits: [
       {
