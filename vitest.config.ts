@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 const underLoad = [
   'e2e/src/chaos/{kafka-frozen,leader-killed}-under-load.test.ts',
   'e2e/src/chaos/{kafka-and-redis-away,key-rotation,kill-each-service,unsigned-flood}.test.ts',
+  'e2e/src/malformed/malformed.test.ts',
   'bench/src/*.test.ts',
 ]
 

@@ -6,7 +6,7 @@ import { balanceOf, isAcknowledged } from '../balance.ts'
 import { openPipeline } from '../pipeline.ts'
 import { readRunFacts, readSent } from '../run-facts.ts'
 import { linesWith, readLog } from './log-lines.fixture.ts'
-import { untilBeyond, untilFolded } from './until-folded.fixture.ts'
+import { untilBeyond, untilFolded } from '../until-folded.fixture.ts'
 
 const laterBuild = pathToFileURL(join(import.meta.dirname, 'later-build.ts')).href
 

@@ -10,7 +10,7 @@ import { expectedVersions, finalContents, publishedVersions } from '../oracle-co
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { readRunFacts, readSent } from '../run-facts.ts'
 import { linesWith } from './log-lines.fixture.ts'
-import { untilFolded } from './until-folded.fixture.ts'
+import { untilFolded } from '../until-folded.fixture.ts'
 
 const notifications = 6_000
 const ratePerSecond = 150

@@ -1,9 +1,10 @@
 import { registrationKey } from '@signalbox/contracts/keys'
 import { Redis } from 'ioredis'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { openPipeline } from '../pipeline.ts'
 import { untilQuiet } from '../quiet.ts'
 import { readRunFacts } from '../run-facts.ts'
+import { untilFolded } from '../until-folded.fixture.ts'
 
 test('balance, explain, replay and rebuild do what they say on a system at work', async () => {
   await using pipeline = await openPipeline({ env: process.env })
@@ -38,10 +39,8 @@ test('balance, explain, replay and rebuild do what they say on a system at work'
   expect(planned.output).toContain('Nothing is done without --yes.')
   expect(await signalbox('rebuild', '--yes')).toMatchObject({ ended: 'exit code 0' })
   expect(await signalbox('replay', '--from', 'start')).toMatchObject({ ended: 'exit code 0' })
-  await vi.waitFor(async () => expect((await signalbox('balance')).output).toContain('Balanced'), {
-    timeout: 60_000,
-    interval: 1_000,
-  })
+  await untilFolded(pipeline)
+  expect((await signalbox('balance')).output).toContain('Balanced: no difference.')
   // Neither made a version, nor an alert.
   const after = await readRunFacts(pipeline)
   expect(new Set(after.changes.map(versionOf)).size).toBe(new Set(facts.changes.map(versionOf)).size)

@@ -546,7 +546,7 @@ describe('the size of chunks', () => {
       process: async ({ partition, records }) => {
         if (partition === 0) sizes.push(records.length)
         // The time is what is measured here.
-        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 260))
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 1_600))
         return done
       },
     })
@@ -556,10 +556,10 @@ describe('the size of chunks', () => {
     expect(Math.max(...sizes)).toBe(300)
     isSlow = true
     const quick = sizes.length
-    await writeNumbers(topic, 8_000, 10_000)
-    await vi.waitFor(() => expect(sum(sizes)).toBe(2_500), patience)
+    await writeNumbers(topic, 8_000, 10_400)
+    await vi.waitFor(() => expect(sum(sizes)).toBe(2_600), patience)
     const slow = sizes.slice(quick)
-    expect(slow.length).toBeGreaterThan(4)
+    expect(slow.length).toBeGreaterThan(2)
     expect(slow.filter((size, index) => size > Math.max(10, 300 / 2 ** index))).toEqual([])
   })
 

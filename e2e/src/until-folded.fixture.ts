@@ -1,8 +1,8 @@
 import { openRegistrationStore } from '@signalbox/registration-store/registration-store'
 import { parseWatermark } from '@signalbox/registration-store/watermark'
 import { expect, vi } from 'vitest'
-import type { Pipeline } from '../pipeline.ts'
-import { readRunFacts } from '../run-facts.ts'
+import type { Pipeline } from './pipeline.ts'
+import { readRunFacts } from './run-facts.ts'
 
 const silent = { info() {}, warn() {}, error() {}, debug() {} }
 
