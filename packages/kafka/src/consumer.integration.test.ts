@@ -557,9 +557,8 @@ describe('the size of chunks', () => {
     isSlow = true
     const quick = sizes.length
     await writeNumbers(topic, 8_000, 10_400)
-    await vi.waitFor(() => expect(sum(sizes)).toBe(2_600), patience)
+    await vi.waitFor(() => expect(sizes.length).toBeGreaterThan(quick + 3), patience)
     const slow = sizes.slice(quick)
-    expect(slow.length).toBeGreaterThan(2)
     expect(slow.filter((size, index) => size > Math.max(10, 300 / 2 ** index))).toEqual([])
   })
 
