@@ -7,9 +7,9 @@ import {
 import { type Balance, balanceOf, outcomesOf } from './balance.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type RunFacts, readRunFacts } from './run-facts.ts'
+import { silent } from './silent.ts'
 
 const pollMs = 500
-const silent = { info() {}, warn() {}, error() {}, debug() {} }
 
 /** The processor's books, summed over the partitions. */
 async function readOutcomes(

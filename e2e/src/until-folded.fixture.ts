@@ -3,8 +3,7 @@ import { parseWatermark } from '@signalbox/registration-store/watermark'
 import { expect, vi } from 'vitest'
 import type { Pipeline } from './pipeline.ts'
 import { readRunFacts } from './run-facts.ts'
-
-const silent = { info() {}, warn() {}, error() {}, debug() {} }
+import { silent } from './silent.ts'
 
 /** Waits until the view of every partition has come to the end of its log. */
 export async function untilFolded(pipeline: Pipeline): Promise<void> {

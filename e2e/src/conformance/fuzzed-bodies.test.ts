@@ -16,6 +16,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createServiceProcess } from '@signalbox/testkit/service-process'
 import { type FuzzedBody, fuzzedBodies, letterOf } from './fuzzed-body.fixture.ts'
+import { silent } from '../silent.ts'
 
 const count = 10_000
 const connections = 64
@@ -36,7 +37,6 @@ type Notification = {
 }
 type Answered = { letter: string; code: string; verified: boolean; attempts: number }
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const cliMain = join(import.meta.dirname, '..', '..', '..', 'services/cli/src/main.ts')
 const envelope = z.object({
   result: z.object({ resultCode: z.string(), resultStatus: z.string(), resultMessage: z.string() }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { headerTexts } from './header-texts.ts'
 
 /** Beside a command in the raw topic, which the console appends for somebody with a token. */
 export type CommandHeaders = {
@@ -69,9 +70,7 @@ export function encodeCommandHeaders(headers: CommandHeaders): Record<string, st
 
 /** Reads them back; null when the record is not a command of this contract. */
 export function parseCommandHeaders(headers: ReadonlyMap<string, Buffer>): CommandHeaders | null {
-  const parsed = headerText.safeParse(
-    Object.fromEntries([...headers].map(([name, value]) => [name, value.toString('utf8')])),
-  )
+  const parsed = headerText.safeParse(headerTexts(headers))
   if (!parsed.success) return null
   const { data } = parsed
   return {

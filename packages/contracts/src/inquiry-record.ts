@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { headerTexts } from './header-texts.ts'
 
 /**
  * What stands beside the untouched body of an answer to `inquiryRegistrationStatus` in the raw topic: what was asked,
@@ -65,9 +66,7 @@ export function encodeInquiryHeaders(headers: InquiryHeaders): Record<string, st
 
 /** Reads them back; null when the record is not an inquiry's answer of this contract. */
 export function parseInquiryHeaders(headers: ReadonlyMap<string, Buffer>): InquiryHeaders | null {
-  const parsed = headerText.safeParse(
-    Object.fromEntries([...headers].map(([name, value]) => [name, value.toString('utf8')])),
-  )
+  const parsed = headerText.safeParse(headerTexts(headers))
   if (!parsed.success) return null
   const { data } = parsed
   return {

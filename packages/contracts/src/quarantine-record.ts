@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { headerTexts } from './header-texts.ts'
 
 /** Why an ingress sets a signed notification aside; the processor's reasons are those of `packages/registration`. */
 export type IngressReason = 'not_json_object' | 'unroutable' | 'over_age'
@@ -55,7 +56,7 @@ const originText = z.object({
 export function parseQuarantineHeaders(
   headers: ReadonlyMap<string, Buffer>,
 ): { note: QuarantineNote; original: ReadonlyMap<string, Buffer> } | null {
-  const texts = Object.fromEntries([...headers].map(([name, value]) => [name, value.toString('utf8')]))
+  const texts = headerTexts(headers)
   const note = noteText.safeParse(texts)
   if (!note.success) return null
   const origin = originText.safeParse(texts)

@@ -1,3 +1,4 @@
+import { headerTexts } from '@signalbox/contracts/header-texts'
 import { requestIdIn, type Summary } from '@signalbox/quarantine/quarantine'
 import { positionText, type Quarantined } from '@signalbox/quarantine/quarantined-record'
 import { guideTo } from '@signalbox/quarantine/reasons'
@@ -36,7 +37,7 @@ export function quarantineDetail(record: Quarantined, partitions: number) {
     registrationRequestId: requestIdIn(record),
     redrive: made.kind === 'record' ? { possible: true } : { possible: false, why: obstacles[made.obstacle] },
     key: record.key,
-    headers: Object.fromEntries([...record.headers].map(([name, value]) => [name, value.toString('utf8')])),
+    headers: headerTexts(record.headers),
     body: bodyOf(record),
   }
 }

@@ -1,4 +1,4 @@
-import { merchantKey, registrationKey } from '@signalbox/contracts/keys'
+import { merchantKey, parseRegistrationKey, registrationKey } from '@signalbox/contracts/keys'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
@@ -155,8 +155,6 @@ export async function auditPartition(ports: {
 }
 
 function merchantsOf(standings: ReadonlyMap<string, Standing>): Merchant[] {
-  return [...standings.keys()].map((key) => {
-    const [clientId = '', referenceMerchantId = ''] = key.split('/').map(decodeURIComponent)
-    return { clientId, referenceMerchantId }
-  })
+  // A key that is none of ours is told by the comparison.
+  return [...standings.keys()].flatMap((key) => parseRegistrationKey(key) ?? [])
 }

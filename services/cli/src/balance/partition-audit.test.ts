@@ -270,6 +270,8 @@ const origin = (partition: string, offset: string) => ({
       'dlq-original-partition': partition,
       'dlq-original-offset': offset,
       'dlq-original-timestamp': '77',
+      'dlq-error-code': 'wrong_type',
+      'dlq-error-message': '',
     }).map(([name, value]) => [name, Buffer.from(value)]),
   ),
 })

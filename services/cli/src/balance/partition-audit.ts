@@ -1,20 +1,15 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { merchantKey, registrationKey } from '@signalbox/contracts/keys'
-import { readRecord } from '@signalbox/contracts/read-record'
+import { parseQuarantineHeaders } from '@signalbox/contracts/quarantine-record'
+import { type RawRecord, readRecord } from '@signalbox/contracts/read-record'
 import { registrationState, stateStanding } from '@signalbox/contracts/registration-state'
 import { fold } from '@signalbox/registration/fold'
 import { emptyRegistration, type Registration } from '@signalbox/registration/registration'
 import { z } from 'zod'
 
 /** A record of any topic, as far as an audit needs it. */
-export type AuditRecord = {
-  offset: bigint
-  key: string | null
-  value: Buffer | null
-  headers: ReadonlyMap<string, Buffer>
-  timestampMs: number
-}
+export type AuditRecord = RawRecord & { offset: bigint }
 
 /** What the view says of its partition. */
 export type Books = { countedFrom: string; countedThrough: string; counts: Readonly<Record<string, number>> }
@@ -145,13 +140,9 @@ export function quarantinedOrigins(
   { topic, partition }: { topic: string; partition: number },
 ): [bigint, number][] {
   return records.flatMap(({ headers }) => {
-    const header = (name: string) => headers.get(name)?.toString('utf8') ?? ''
-    const offset = header('dlq-original-offset')
-    const isFromHere =
-      header('dlq-original-topic') === topic && header('dlq-original-partition') === String(partition)
-    return isFromHere && /^\d+$/.test(offset)
-      ? [[BigInt(offset), Number(header('dlq-original-timestamp'))]]
-      : []
+    const origin = parseQuarantineHeaders(headers)?.note.origin ?? null
+    if (origin === null || origin.topic !== topic || origin.partition !== partition) return []
+    return [[BigInt(origin.offset), origin.timestampMs]]
   })
 }
 

@@ -1,17 +1,11 @@
-import { type Mark, type ReadRecord, readRecord } from '@signalbox/contracts/read-record'
+import { type Mark, type RawRecord, type ReadRecord, readRecord } from '@signalbox/contracts/read-record'
 import { fold } from '@signalbox/registration/fold'
 import { contentHash } from '@signalbox/registration/statement'
 import { emptyRegistration, type Registration } from '@signalbox/registration/registration'
 import { differencesBetween, statementInWords, timeInWords, viewInWords } from './words.ts'
 
 /** A raw record, as far as the story needs it. */
-export type StoryRecord = {
-  offset: bigint
-  key: string | null
-  value: Buffer | null
-  headers: ReadonlyMap<string, Buffer>
-  timestampMs: number
-}
+export type StoryRecord = RawRecord & { offset: bigint }
 
 /** What one record did, in words. */
 export type Chapter = { title: string; said: string; outcome: string; why: readonly string[] }
