@@ -12,7 +12,7 @@ import {
 } from '@signalbox/testkit/signed-notification'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { listeningPort, runIngress, type RunningIngress, sharedKafkaEnvironment } from '../main.fixture.ts'
-import { answersIn, dial, gist, talk } from './raw-http.fixture.ts'
+import { answersIn, dial, gist, talkUntilHeard } from './raw-http.fixture.ts'
 import { hostileBytes, smuggled } from './smuggling-corpus.fixture.ts'
 
 const kafka = {
@@ -67,9 +67,9 @@ test('a genuine notification behind bytes with two readings is neither stored no
   const head = headOf(await client.signer.sign('{}'))
   for (const [name, bytes] of hostileBytes) {
     const disguised = bytes.replace('POST /first HTTP/1.1\r\nhost: a', head).replace(smuggled, hidden)
-    expect([name, (await talk(port, disguised)).map(gist)]).toEqual([name, ['400 PARAM_ILLEGAL']])
+    expect([name, (await talkUntilHeard(port, disguised)).map(gist)]).toEqual([name, ['400 PARAM_ILLEGAL']])
   }
-  expect((await talk(port, await genuine('good'))).map(gist)).toEqual(['200 SUCCESS'])
+  expect((await talkUntilHeard(port, await genuine('good'))).map(gist)).toEqual(['200 SUCCESS'])
   expect(await storedBodies()).toEqual([notification('good')])
 })
 
@@ -88,7 +88,7 @@ test('slow heads, slow bodies and idle connections keep no good notification wai
   for (let round = 0; round < 50; round += 1) {
     const bytes = await genuine(`beside-${round}`)
     const from = performance.now()
-    expect((await talk(port, bytes)).map(gist)).toEqual(['200 SUCCESS'])
+    expect((await talkUntilHeard(port, bytes)).map(gist)).toEqual(['200 SUCCESS'])
     answeredInMs.push(performance.now() - from)
   }
   expect(Math.max(...answeredInMs)).toBeLessThan(2_000)
