@@ -26,9 +26,9 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          // After the unit tests: these share one Kafka and one Redis, each with names of its own.
+          // After the unit tests: these share one Kafka and one Redis, each with names of its own, and mostly wait.
           sequence: { groupOrder: 2 },
-          maxWorkers: 2,
+          maxWorkers: 4,
           include: ['{packages,services}/*/src/**/*.integration.test.ts', 'sim/src/**/*.integration.test.ts'],
           globalSetup: ['packages/testkit/src/infra-setup.ts'],
           testTimeout: 60_000,
