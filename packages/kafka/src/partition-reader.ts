@@ -108,6 +108,7 @@ export async function openPartitionReader(
   ): Promise<T> {
     const giveUpAt = performance.now() + deadlineMs
     let isStale = false
+    let before: unknown
     for (;;) {
       const link = current
       link.users += 1
@@ -120,9 +121,12 @@ export async function openPartitionReader(
         isStale = !isStale && hasCause(cause, saysMoved)
         if (mayPass && !isStale && link === current) current = openLink()
         if (!mayPass || performance.now() + retryPauseMs >= giveUpAt) {
-          const reason = closed ? 'the reader is closed' : rootReason(cause)
+          // That the time ran out says less than what was in the way until then.
+          const hindrance = performance.now() >= giveUpAt ? (before ?? cause) : cause
+          const reason = closed ? 'the reader is closed' : rootReason(hindrance)
           throw new Error(`Partition ${partition} of ${topic} cannot be read: ${reason}`, { cause })
         }
+        before = cause
         log.debug({ topic, partition, problem: rootReason(cause) }, 'kafka.read_tried_again')
       } finally {
         link.users -= 1
