@@ -11,7 +11,7 @@ import {
   signingEntry,
   unreadable,
 } from './client-files.ts'
-import { keyFileProblem } from './key-file-mode.ts'
+import { keyFileProblem } from '@signalbox/runtime/key-file-mode'
 
 export type VersionedKey = { version: string; key: KeyObject }
 

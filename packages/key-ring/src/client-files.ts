@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { type ClientsFile, clientsFile } from '@signalbox/contracts/clients-file'
 import { unreadableFile } from '@signalbox/runtime/files'
 import { codeOf } from '@signalbox/runtime/start-problem'
-import { keyFileProblem } from './key-file-mode.ts'
+import { keyFileProblem } from '@signalbox/runtime/key-file-mode'
 
 export type ClientEntry = ClientsFile['clients'][number]
 export type OwnKeyEntry = ClientEntry['ownKeys'][number]

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { readJsonFile, readNamedFile } from './files.ts'
+import { readJsonFile, readNamedFile, readSecretFile } from './files.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'signalbox-files-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -33,4 +33,14 @@ test('content that does not fit is told with the member', () => {
 
 test('content that fits is read', () => {
   expect(readJsonFile(written('c', '{"clients":["a"]}'), 'CLIENTS_FILE', schema)).toEqual({ clients: ['a'] })
+})
+
+test('a secret that others can read is refused, with what to do', () => {
+  const path = written('secret', 'hush')
+  chmodSync(path, 0o644)
+  expect(() => readSecretFile(path, 'ENDPOINT_KEYS_FILE key 1')).toThrow(
+    /ENDPOINT_KEYS_FILE key 1: the file .*secret has mode 0644.*Run chmod 600/,
+  )
+  chmodSync(path, 0o600)
+  expect(readSecretFile(path, 'ENDPOINT_KEYS_FILE key 1')).toBe('hush')
 })

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
+import { keyFileProblem } from './key-file-mode.ts'
 import { codeOf, StartProblem } from './start-problem.ts'
 
 /**
@@ -14,6 +15,14 @@ export function readNamedFile(path: string, named: string): string {
   } catch (cause) {
     throw new StartProblem(unreadableFile({ named, path, problem: codeOf(cause) }))
   }
+}
+
+/** Reads a file that holds a secret. @throws StartProblem when it cannot be read, or others than its user can read it */
+export function readSecretFile(path: string, named: string): string {
+  const text = readNamedFile(path, named)
+  const found = keyFileProblem(path, statSync(path), process)
+  if (found === null) return text
+  throw new StartProblem(`${named}: ${found.problem}. ${found.remedy}`)
 }
 
 /** What to say of a file that could not be read; `named` is who names it. */

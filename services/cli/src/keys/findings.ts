@@ -1,4 +1,4 @@
-import { keyFileProblem } from '@signalbox/key-ring/key-file-mode'
+import { keyFileProblem } from '@signalbox/runtime/key-file-mode'
 import { isSameKey, keyName, type ListedClient, type ListedKey } from './key-list.ts'
 
 /**
