@@ -20,45 +20,112 @@ const alertEvent = z.object({
 
 export type AlertEvent = z.infer<typeof alertEvent>
 
-/** The body of a merchant webhook. A receiver drops a version that is not newer than what it has. */
-export const alertBody = z.object({
+/** ISO 8601: append time of the causing notification, or when the endpoint changed. */
+const timestamp = z.string()
+
+const ofRegistration = {
+  registration: registrationRef,
+  version: z.number().int().positive(),
+  collective: z.string().nullable(),
+}
+
+const registrationChanged = z.object({
   type: z.literal('registration.changed'),
-  /** Append time of the causing notification, ISO 8601. */
-  timestamp: z.string(),
+  timestamp,
   data: z.object({
-    registration: registrationRef,
-    version: z.number().int().positive(),
-    collective: z.string().nullable(),
+    ...ofRegistration,
     events: z.array(alertEvent),
+    /** For operators only: what a person should look at. */
+    flags: z.array(z.string()).optional(),
+    /** When `events` are only the first of them: how many there are, and where the registration can be read. */
+    eventsTotal: z.number().int().optional(),
+    /** Relative to the console's address. */
+    next: z.string().optional(),
   }),
 })
 
+const registrationFlagged = z.object({
+  type: z.literal('registration.flagged'),
+  timestamp,
+  data: z.object({ ...ofRegistration, flags: z.array(z.string()) }),
+})
+
+const endpointChanged = z.object({
+  type: z.enum(['endpoint.warned', 'endpoint.disabled', 'endpoint.enabled']),
+  timestamp,
+  data: z.object({
+    /** `merchant` is `*` for an endpoint of the whole client. */
+    endpoint: z.object({ endpointId: z.string(), clientId: z.string(), merchant: z.string() }),
+    revision: z.number().int().positive(),
+    /** Why it is disabled; null when it is not. */
+    reason: z.string().nullable(),
+    detail: z.string().nullable(),
+  }),
+})
+
+/**
+ * The body of an alert, at most 20,000 bytes. A receiver drops a version or revision that is not newer than what it
+ * has of the same registration or endpoint. The last two kinds go to operators' endpoints only.
+ */
+export const alertBody = z.discriminatedUnion('type', [
+  registrationChanged,
+  registrationFlagged,
+  endpointChanged,
+])
+
 export type AlertBody = z.infer<typeof alertBody>
+export type RegistrationChangedBody = z.infer<typeof registrationChanged>
+
+/** A body that is greater tells the first events and where the others are. */
+export const maxAlertBodyBytes = 20_000
+
+/** What a body tells, each type once: those of its events, or its own. */
+export function eventTypesOf(body: AlertBody): string[] {
+  return body.type === 'registration.changed'
+    ? [...new Set(body.data.events.map(({ type }) => type))]
+    : [body.type]
+}
 
 /**
  * The id of an alert, which is also its BullMQ job id and its `webhook-id`: the same change and endpoint give
  * the same id for ever, so nothing that runs twice can alert twice. 22 characters hold 132 bits.
+ *
+ * @param of `subject` is the key of the registration, or `endpoint:` and the key of the endpoint, that it is about
  */
-export function alertId(of: { registrationKey: string; version: number; endpointId: string }): string {
+export function alertId(of: { subject: string; version: number; endpointId: string }): string {
   const digest = createHash('sha256')
-    .update(`${of.registrationKey}|${of.version}|${of.endpointId}`)
+    .update(`${of.subject}|${of.version}|${of.endpointId}`)
     .digest('base64url')
   return `a-${digest.slice(0, 22)}`
 }
 
-/** A value of `alert.receipts.v1`: an alert is settled, this way. The key is the alert id. */
+/**
+ * A value of `alert.receipts.v1`: an alert is settled, this way. The key is the alert id, the partition that of the
+ * change.
+ */
 export const alertReceipt = z.object({
   alertId: z.string(),
-  registration: registrationRef,
+  /** What it is about; `version` is an endpoint's revision when that is an endpoint. */
+  subject: z.string(),
+  /** Null when it is about an endpoint. */
+  registration: registrationRef.nullable(),
   version: z.number().int().positive(),
   endpointId: z.string(),
+  partition: z.number().int().nonnegative(),
+  /** What it told; empty when its body was gone by then. */
+  eventTypes: z.array(z.string()),
   outcome: z.enum(['delivered', 'given_up']),
   /** Why it was given up; null for a delivered one. */
-  reason: z.enum(['refused', 'attempts_used_up', 'expired', 'endpoint_gone']).nullable(),
+  reason: z
+    .enum(['refused', 'attempts_used_up', 'expired', 'endpoint_gone', 'endpoint_disabled', 'superseded'])
+    .nullable(),
   /** HTTP calls that were made, the last one's status (null: no answer) and closed error code (null: none). */
   attempts: z.number().int().nonnegative(),
   lastStatus: z.number().int().nullable(),
   lastError: z.string().nullable(),
+  /** ISO 8601; null when no call was made. */
+  firstAttemptAt: z.string().nullable(),
+  lastAttemptAt: z.string().nullable(),
   settledAt: z.string(),
 })
 

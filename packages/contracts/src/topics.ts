@@ -59,6 +59,17 @@ export const topics = {
     maxMessageBytes: quarantineMaxMessageBytes,
     config: everywhere,
   },
+  /** Private: where alerts go, the latest record per endpoint. Holds ciphertext of secrets. */
+  endpoints: {
+    name: 'alert.endpoints.v1',
+    cleanup: 'compact',
+    maxMessageBytes: 1024 * 1024,
+    config: {
+      ...everywhere,
+      'min.compaction.lag.ms': String(dayMs),
+      'delete.retention.ms': String(7 * dayMs),
+    },
+  },
   /** One record per settled alert. */
   receipts: {
     name: 'alert.receipts.v1',

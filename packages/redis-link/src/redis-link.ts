@@ -38,17 +38,21 @@ export async function openRedisLink({
   variable,
   log,
   openDeadlineMs = 10_000,
+  autoPipelining = false,
 }: {
   url: string
   /** The variable that names it, for messages. */
   variable: string
   log: LinkLog
   openDeadlineMs?: number
+  /** Sends what is asked in one turn of the event loop together: cheaper where much is asked at a time. */
+  autoPipelining?: boolean
 }): Promise<RedisLink> {
   const { host } = new URL(url)
   const redis = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
+    enableAutoPipelining: autoPipelining,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,

@@ -1,0 +1,159 @@
+import { createScript } from '@signalbox/redis-link/script'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+
+export const attemptErrors = [
+  'timeout',
+  'dns',
+  'tls',
+  'connection',
+  /** The address may not be called from here. */
+  'address_refused',
+  /** Of e-mail: no mail server is set up, or ours takes nothing from us. */
+  'mail_unavailable',
+  /** A redirect, which is never followed. */
+  'redirected',
+  /** A 4xx by which the endpoint says that it will never take this. */
+  'rejected',
+  /** 410: the endpoint is no more. */
+  'gone',
+  /** A 4xx that asks for patience. */
+  'busy',
+  'server_error',
+  'unexpected_status',
+] as const
+
+/** Why an attempt failed. Closed, because merchants see it. */
+export type AttemptError = (typeof attemptErrors)[number]
+
+/** One call to an endpoint, as it ended. */
+export type Attempt = {
+  alertId: string
+  subject: string
+  version: number
+  /** From 1; of a replay within the replay. */
+  attempt: number
+  /** When it ended, epoch milliseconds. */
+  at: number
+  durationMs: number
+  status: number | null
+  class: '2xx' | '3xx' | '4xx' | '5xx' | 'none'
+  error: AttemptError | null
+  /** The start of the answer's body, where the endpoint wants it kept. */
+  response: string | null
+  isReplay: boolean
+  /** When the next one is due; null for the last one. */
+  nextInMs: number | null
+}
+
+export type AttemptLog = {
+  /** Writes an attempt down; when Redis was away meanwhile it may stand there twice. */
+  add(endpointId: string, attempt: Omit<Attempt, 'class'>): Promise<void>
+  /**
+   * An endpoint's attempts, the latest first; `next` is the `before` of the page that follows, null for none.
+   * Rejects when Redis is away.
+   */
+  list(
+    endpointId: string,
+    page: { alertId?: string; before?: string; limit: number },
+  ): Promise<{ attempts: Attempt[]; next: string | null }>
+}
+
+/** Of each endpoint about so many are kept, and for so long after the last one. */
+const keptAttempts = 1_000
+const keptSeconds = 7 * 24 * 60 * 60
+/** Of a response; one that is longer has its start here. */
+const maxResponseLength = 4_096
+const pageSize = 100
+
+/** What stands in the log: compact, because there are a thousand of each endpoint. */
+const line = z.tuple([
+  z.string(),
+  z.string(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number(),
+  z.number().nullable(),
+  z.enum(attemptErrors).nullable(),
+  z.number().nullable(),
+  z.literal([0, 1]),
+  z.string().nullable(),
+])
+
+/** The page before which one is asked for. */
+export const attemptCursor = z.string().regex(/^\d{1,15}-\d{1,10}$/)
+
+/** The attempts of each endpoint in the queue Redis. */
+export function createAttemptLog({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }): AttemptLog {
+  const keyOf = (endpointId: string) => `${keyPrefix}{e-${endpointId}}:attempts`
+  return {
+    async add(endpointId, made) {
+      const text: z.infer<typeof line> = [
+        made.alertId,
+        made.subject,
+        made.version,
+        made.attempt,
+        made.at,
+        Math.round(made.durationMs),
+        made.status,
+        made.error,
+        made.nextInMs,
+        made.isReplay ? 1 : 0,
+        made.response === null ? null : made.response.slice(0, maxResponseLength),
+      ]
+      const args = [keptAttempts, keptSeconds, JSON.stringify(text)]
+      await addScript(redis, { keys: [keyOf(endpointId)], args })
+    },
+
+    async list(endpointId, { alertId, before, limit }) {
+      const attempts: Attempt[] = []
+      let end = before === undefined ? '+' : `(${before}`
+      for (;;) {
+        const found = await redis.xrevrange(keyOf(endpointId), end, '-', 'COUNT', pageSize)
+        for (const [id, [, text = '']] of found) {
+          end = `(${id}`
+          const attempt = attemptOf(text)
+          if (alertId !== undefined && attempt.alertId !== alertId) continue
+          attempts.push(attempt)
+          if (attempts.length === limit) return { attempts, next: id }
+        }
+        if (found.length < pageSize) return { attempts, next: null }
+      }
+    },
+  }
+}
+
+function attemptOf(text: string): Attempt {
+  const [alertId, subject, version, attempt, at, durationMs, status, error, nextInMs, replay, response] =
+    line.parse(JSON.parse(text))
+  const isReplay = replay === 1
+  const made = {
+    alertId,
+    subject,
+    version,
+    attempt,
+    at,
+    durationMs,
+    status,
+    error,
+    nextInMs,
+    response,
+    isReplay,
+  }
+  return { ...made, class: classOf(status) }
+}
+
+function classOf(status: number | null): Attempt['class'] {
+  if (status === null) return 'none'
+  if (status >= 200 && status < 300) return '2xx'
+  if (status >= 300 && status < 400) return '3xx'
+  if (status >= 400 && status < 500) return '4xx'
+  // Anything else is no answer that HTTP knows, and the endpoint's fault.
+  return '5xx'
+}
+
+/** KEYS: the log. ARGV: how many are kept, for how many seconds, the line. */
+const addScript = createScript(`
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'a', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[2])`)
