@@ -5,6 +5,7 @@ import { createExplainVerb } from './explain/explain.ts'
 import { createKeysCheckVerb } from './keys/check.ts'
 import { keysGenerateVerb } from './keys/generate.ts'
 import { createKeysShowVerb } from './keys/show.ts'
+import { createListenVerb } from './listen/listen.ts'
 import { createQuarantineListVerb } from './quarantine/list.ts'
 import { createQuarantineRedriveVerb } from './quarantine/redrive.ts'
 import { createQuarantineShowVerb } from './quarantine/show.ts'
@@ -20,6 +21,7 @@ const verbs = [
   createKeysCheckVerb(env),
   createVerifyVerb(env),
   signVerb,
+  createListenVerb(env),
   createQuarantineListVerb(env),
   createQuarantineShowVerb(env),
   createQuarantineRedriveVerb(env),
