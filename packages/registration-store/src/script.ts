@@ -1,20 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
-
-type Script = (redis: Redis, call: { keys: readonly string[]; args: readonly string[] }) => Promise<unknown>
-
-/** A Lua script that is called by its digest and loads itself where Redis does not know it (any more). */
-function createScript(lua: string): Script {
-  const digest = createHash('sha1').update(lua).digest('hex')
-  return async function run(redis, { keys, args }) {
-    try {
-      return await redis.evalsha(digest, keys.length, ...keys, ...args)
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-      return redis.eval(lua, keys.length, ...keys, ...args)
-    }
-  }
-}
+import { createScript } from '@signalbox/redis-link/script'
 
 /**
  * KEYS: watermark, books, then the hash of each registration. ARGV: the most bytes to load, then the field of each.
