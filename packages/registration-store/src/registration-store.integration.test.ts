@@ -14,7 +14,7 @@ import {
 } from './registration-store.ts'
 import { nextMarker, rebuildMarker } from './watermark.ts'
 
-const redisUrl = inject('redisUrl')
+const redisUrl = inject('redisUrlToHurt')
 const partition = 3
 const silent: LinkLog = { info: () => {}, warn: () => {} }
 

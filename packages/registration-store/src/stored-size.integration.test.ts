@@ -83,7 +83,7 @@ test('a registration with three MPPs in one round, completed, takes at most 400 
     redis.disconnect()
     await store[Symbol.asyncDispose]()
   })
-  const count = 5_000
+  const count = 20_000
   const batch = 500
   const before = await usedMemory(redis)
   let expected: string | null = null
@@ -105,7 +105,7 @@ test('a registration with three MPPs in one round, completed, takes at most 400 
   told /= count / 50
   process.stdout.write(`bytes per registration: ${told} by MEMORY USAGE, ${used} of used_memory\n`)
   expect(told).toBeLessThanOrEqual(400)
-  // Tables of a growing database are not exact to the byte.
+  // Tables of a growing database are not exact to the byte, and others use this Redis too.
   expect(used).toBeLessThanOrEqual(440)
 })
 

@@ -8,6 +8,7 @@ import { registrationState } from '@signalbox/contracts/registration-state'
 import { topics as contracts, type TopicContract } from '@signalbox/contracts/topics'
 import type { KafkaConfig } from '@signalbox/kafka/config'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
+import { openEmbeddedRedis } from '@signalbox/embedded/redis'
 import { readTopic } from '@signalbox/kafka/log-reader'
 import { partitionOf } from '@signalbox/kafka/partition'
 import { type LogRecord, openProducer } from '@signalbox/kafka/producer'
@@ -23,7 +24,7 @@ import { createLogger } from '@signalbox/runtime/log'
 import { createMetrics } from '@signalbox/runtime/metrics'
 import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
 import fc from 'fast-check'
-import { expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, expect, inject, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { foldChunk } from './fold-chunk.ts'
 import { type RandomRecord, randomLog } from './random-log.fixture.ts'
@@ -39,7 +40,10 @@ const kafka: KafkaConfig = {
   replication: 1,
   createTopics: true,
 }
-const redisUrl = inject('redisUrl')
+// Tests fill it and make it a replica, which others must not notice.
+const ownRedis = await openEmbeddedRedis()
+afterAll(() => ownRedis[Symbol.asyncDispose]())
+const redisUrl = ownRedis.url
 const quiet = createLogger('test', { level: 'silent' })
 const waiting = { timeout: 40_000, interval: 100 }
 
