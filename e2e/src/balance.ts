@@ -139,7 +139,7 @@ function alertsOwed(change: RegistrationChange, endpoints: RunFacts['endpoints']
     .filter((endpoint) => endpoint.merchant === '*' || endpoint.merchant === referenceMerchantId)
     .map(({ id }) =>
       alertId({
-        registrationKey: registrationKey(change.registration),
+        subject: registrationKey(change.registration),
         version: change.version,
         endpointId: id,
       }),

@@ -107,6 +107,11 @@ export async function openPipeline(options: {
     LOG_LEVEL: 'info',
     OPS_PORT: '0',
   }
+  const alerting = {
+    ...(queueRedisUrl === undefined ? {} : { QUEUE_REDIS_URL: queueRedisUrl }),
+    ENDPOINT_KEYS_FILE: join(sandbox, 'endpoint-keys.json'),
+    ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
+  }
   const ports = { ingress: 0, console: 0 }
   const environments: Record<ServiceName, () => Record<string, string>> = {
     ingress: () => ({
@@ -117,12 +122,12 @@ export async function openPipeline(options: {
     processor: () => common,
     alerts: () => ({
       ...common,
-      ...(queueRedisUrl === undefined ? {} : { QUEUE_REDIS_URL: queueRedisUrl }),
+      ...alerting,
       ENDPOINTS_FILE: join(sandbox, 'endpoints.json'),
-      ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
     }),
     console: () => ({
       ...common,
+      ...alerting,
       API_TOKENS_FILE: join(sandbox, 'tokens.json'),
       CONSOLE_PORT: String(ports.console),
     }),

@@ -1,3 +1,4 @@
+import { owedAlert } from '@signalbox/alerts/owed-alert'
 import { topics } from '@signalbox/contracts/topics'
 import type { LogRecord } from '@signalbox/kafka/producer'
 import { expect, test } from 'vitest'
@@ -39,6 +40,15 @@ function changeView(world: World, change: (view: PartitionView) => Partial<Parti
   world.stateRedis.set(new Map([[partition, { ...view, ...change(view) }]]))
 }
 
+const anAlert = owedAlert({
+  subject: 'client/M/',
+  version: 1,
+  endpointId: 'e1',
+  variant: '',
+  partition: 0,
+  owedSinceMs: 1,
+})
+
 const withoutFirst = <Key, Value>(map: ReadonlyMap<Key, Value>) => new Map([...map].slice(1))
 
 const { changes, quarantine, state } = topics
@@ -47,7 +57,7 @@ test('of a run in which nothing goes wrong nothing differs', async () => {
   const world = await soundWorld()
   expect(differencesOf(world)).toEqual([])
   expect(recordsOf(world, quarantine.name).length).toBeGreaterThan(0)
-  expect(world.everQueued.size).toBeGreaterThan(0)
+  expect(world.sent.size).toBeGreaterThan(0)
 })
 
 const harms: readonly [string, RegExp, (world: World) => void][] = [
@@ -115,11 +125,18 @@ const harms: readonly [string, RegExp, (world: World) => void][] = [
       })),
   ],
   [
-    'an alert without a job',
-    /1 alerts of \d+ are not queued/,
-    ({ queueRedis }) => queueRedis.set({ ...queueRedis.now(), jobs: withoutFirst(queueRedis.now().jobs) }),
+    'an alert without a receipt',
+    /alerts of \d+ are not delivered/,
+    (world) => {
+      world.receivedIds = () => new Set()
+    },
   ],
-  ["an alert that is nobody's", /1 alerts are nobody's/, ({ everQueued }) => void everQueued.add('a-other')],
+  [
+    'an obligation that stays',
+    /1 owed are left/,
+    ({ queueRedis }) => queueRedis.set({ ...queueRedis.now(), owed: new Map([['0 x', anAlert]]) }),
+  ],
+  ["an alert that is nobody's", /1 alerts are nobody's/, ({ sent }) => void sent.set('a-other', 1)],
   [
     'a group that has not committed',
     /its group has committed null/,

@@ -33,6 +33,7 @@ export function differencesOf(world: World): string[] {
       ...changesDiffer(world, { partition, verdict }),
       ...statesDiffer(world, { partition, verdict }),
       ...quarantineDiffers(world, { partition, verdict }),
+      ...markersDiffer(world, partition),
     ].map((problem) => `partition ${partition}: ${problem}`)
   })
   return [...problems.flat(), ...alertsDiffer(world, expected)]
@@ -72,6 +73,13 @@ function committedDiffers(world: World, partition: number): string[] {
     const committed = group.committed(partition)
     return committed === end ? [] : [`${topic} ends at ${end}, and its group has committed ${committed}`]
   })
+}
+
+/** The queue Redis: the markers reflect all receipts. */
+function markersDiffer({ broker, queueRedis }: World, partition: number): string[] {
+  const { end } = broker.bounds({ topic: topics.receipts.name, partition })
+  const seen = queueRedis.now().receipts.get(partition)?.split(' ').at(-1)
+  return seen === String(end) ? [] : [`the receipts end at ${end}, and the markers reflect ${seen}`]
 }
 
 /** Redis: what is known of each registration, and which lists it is on. */
@@ -341,7 +349,7 @@ function alertIdsOf({ changes }: OracleVerdict): string[] {
     before.set(change.key, change)
     if (!isNews(previous, change)) return []
     const [, referenceMerchantId] = idsOf(change.key)
-    return endpointsOf({ referenceMerchantId }).map(({ id }) => {
+    return endpointsOf({ referenceMerchantId }).map((id) => {
       const text = `${keyOf(change.key)}|${change.version}|${id}`
       return `a-${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`
     })
@@ -359,12 +367,20 @@ function isNews(previous: OracleState | undefined, change: OracleState): boolean
   })
 }
 
-function alertsDiffer({ queueRedis, everQueued }: World, expected: ReadonlySet<string>): string[] {
-  const { jobs } = queueRedis.now()
-  const lost = [...expected].filter((id) => !jobs.has(id))
-  const extra = [...everQueued].filter((id) => !expected.has(id))
+/** Every alert has its receipt and leaves nothing behind, and nobody was sent another one. */
+function alertsDiffer(world: World, expected: ReadonlySet<string>): string[] {
+  const received = world.receivedIds()
+  const lost = [...expected].filter((id) => !received.has(id))
+  const extra = [...world.sent.keys()].filter((id) => !expected.has(id))
+  const { owed, bodies, jobs } = world.queueRedis.now()
+  const left = { owed: owed.size, bodies: bodies.size, jobs: jobs.size }
   return [
-    ...(lost.length === 0 ? [] : [`${lost.length} alerts of ${expected.size} are not queued, as ${lost[0]}`]),
+    ...(lost.length === 0
+      ? []
+      : [`${lost.length} alerts of ${expected.size} are not delivered, as ${lost[0]}`]),
     ...(extra.length === 0 ? [] : [`${extra.length} alerts are nobody's, as ${extra[0]}`]),
+    ...Object.entries(left).flatMap(([what, count]) =>
+      count === 0 ? [] : [`${count} ${what} are left in the queue Redis`],
+    ),
   ]
 }

@@ -19,6 +19,8 @@ export const faultKinds = [
   'state redis loses its tail in a rebuild',
   'queue redis loses its tail',
   'queue redis flushed',
+  'queue redis flushed after alerts were settled',
+  'queue redis loses what was settled',
   'rebalance',
   'group offsets lost',
   'state topic compacted',

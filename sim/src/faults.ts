@@ -119,22 +119,27 @@ const strikes: Record<FaultKind, Strike> = {
   },
 
   'queue redis loses its tail'(world, _, pick) {
-    const lost = world.queueRedis.loseTail(1 + Math.floor(pick * 12))
-    if (lost && pick > 0.5) world.announceNewRun('fan-out')
-    return lost ? 'struck' : 'waits'
+    return world.queueRedis.loseTail(1 + Math.floor(pick * 12)) ? withNewRun(world, pick) : 'waits'
   },
   'queue redis flushed'(world, _, pick) {
-    const lost = world.queueRedis.flush()
-    if (lost && pick > 0.5) world.announceNewRun('fan-out')
-    return lost ? 'struck' : 'waits'
+    return world.queueRedis.flush() ? afterFlush(world, pick) : 'waits'
+  },
+  'queue redis flushed after alerts were settled'(world, _, pick) {
+    return isMuchSettled(world) && world.queueRedis.flush() ? afterFlush(world, pick) : 'waits'
+  },
+  'queue redis loses what was settled'(world, _, pick) {
+    if (!isMuchSettled(world)) return 'waits'
+    const { size } = world.queueRedis.now().settled
+    const lost = world.queueRedis.loseTail(200, ({ settled }) => settled.size < size && settled.size > 0)
+    return lost ? withNewRun(world, pick) : 'waits'
   },
 
   rebalance(world, _, pick) {
-    of(pick, [world.groups.processors, world.groups.fanOuts]).rebalance()
+    of(pick, [world.groups.processors, world.groups.fanOuts, world.groups.tails]).rebalance()
     return 'struck'
   },
   'group offsets lost'(world, _, pick) {
-    of(pick, [world.groups.processors, world.groups.fanOuts]).forgetOffsets()
+    of(pick, [world.groups.processors, world.groups.fanOuts, world.groups.tails]).forgetOffsets()
     return 'struck'
   },
 
@@ -149,6 +154,22 @@ const strikes: Record<FaultKind, Strike> = {
     step.process.skewMs = of(pick, [-26 * hourMs, -hourMs, hourMs, 26 * hourMs])
     return 'struck'
   },
+}
+
+/** Redis has lost its end, so it is another run: connections end at once, and who reads its log may hear of it late. */
+function withNewRun(world: World, pick: number): Blow {
+  world.dropQueueConnections()
+  if (pick > 0.5) world.announceNewRun('fan-out')
+  return 'struck'
+}
+
+/** Whoever flushes a Redis that runs on ends no connection. */
+function afterFlush(world: World, pick: number): Blow {
+  return pick > 0.5 ? withNewRun(world, pick) : 'struck'
+}
+
+function isMuchSettled(world: World): boolean {
+  return world.queueRedis.now().settled.size >= 3
 }
 
 /** Lets the planned faults strike, each at its first occasion. */

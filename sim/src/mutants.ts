@@ -6,6 +6,7 @@ import { runSeeds } from './run-seeds.ts'
 const worker = 'services/processor/src/partition-worker.ts'
 const foldChunk = 'services/processor/src/fold-chunk.ts'
 const fanOutStart = 'services/alerts/src/fan-out/fan-out-start.ts'
+const tailReceipts = 'services/alerts/src/receipts/tail-receipts.ts'
 
 const goOn =
   "      return { kind: 'from', offset: await goOn(decision.watermark, watermark), because: decision.because }\n"
@@ -109,11 +110,6 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'fan-out from the group offset instead of its own watermark',
     edits: [
-      {
-        file: fanOutStart,
-        from: "return { kind: 'from', offset: logStart, skipped: 0n }",
-        to: "return { kind: 'from', offset: position.committed ?? logStart, skipped: 0n }",
-      },
       {
         file: fanOutStart,
         from: "return { kind: 'from', offset: next, skipped: 0n }",
@@ -267,6 +263,40 @@ export const mutants: readonly Mutant[] = [
         file: 'packages/contracts/src/alert.ts',
         from: 'return `a-${digest.slice(0, 22)}`',
         to: 'return `a-${digest.slice(0, 11)}${Math.random().toString(36).slice(2, 13)}`',
+      },
+    ],
+  },
+  {
+    name: 'no tailer: markers are not made from receipts',
+    edits: [{ file: tailReceipts, from: "(key?.startsWith('a-') === true ? [key] : [])", to: '[]' }],
+  },
+  {
+    name: 'fan-out does not wait for receipts',
+    edits: [
+      {
+        file: 'services/alerts/src/fan-out/fan-out.ts',
+        from: '    const receiptsTo = await ports.receiptsSeen.reached(partition)\n',
+        to: '    const receiptsTo = 0n\n',
+      },
+    ],
+  },
+  {
+    name: 'delivery does not doubt a Redis that it has lost its connection to',
+    edits: [
+      {
+        file: 'services/alerts/src/receipts/receipts-seen.ts',
+        from: 'seen.get(partition) !== doubts',
+        to: '!seen.has(partition)',
+      },
+    ],
+  },
+  {
+    name: 'a fan-out that has lost its watermark begins at the end of the log',
+    edits: [
+      {
+        file: 'services/alerts/src/fan-out/fan-out.ts',
+        from: 'timeMs: ports.now() - horizonMs',
+        to: 'timeMs: ports.now() + 1e12',
       },
     ],
   },

@@ -12,7 +12,7 @@ export type Process = {
 
 /** What a process asks of a part outside. */
 export type Call = {
-  system: 'kafka' | 'state redis' | 'queue redis'
+  system: 'kafka' | 'state redis' | 'queue redis' | 'endpoint'
   what: string
   /** It never fails. */
   sure?: boolean

@@ -1,16 +1,26 @@
+import { createAlertsOfChanges } from '@signalbox/alerts/alerts-of-changes'
 import { createFanOut } from '@signalbox/alerts/fan-out'
+import { createReceiptsSeen, type ReceiptsSeen } from '@signalbox/alerts/receipts-seen'
+import { createReceiptsTail } from '@signalbox/alerts/receipts-tail'
 import { createSweep } from '@signalbox/alerts/sweeper'
 import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
 import { encodeCommandHeaders } from '@signalbox/contracts/command-record'
+import type { EndpointRecord } from '@signalbox/contracts/endpoint-record'
 import { encodeInquiryHeaders } from '@signalbox/contracts/inquiry-record'
 import { encodeRawHeaders } from '@signalbox/contracts/raw-record'
 import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
 import { createPartitionWorker } from '@signalbox/processor/partition-worker'
 import { type Plan, type PlannedRecord, startMs } from './plan.ts'
-import { createMemoryAlerts, createQueueRedis, lacksJobs } from './ports/memory-alerts.ts'
+import { createMemoryAlerts, createQueueRedis, type Job, needsSweep } from './ports/memory-alerts.ts'
 import { createMemoryBroker } from './ports/memory-broker.ts'
-import { createMemoryGroup, type MemoryConsumer, openMemoryConsumer } from './ports/memory-consumer.ts'
+import {
+  createMemoryGroup,
+  type MemoryConsumer,
+  type MemoryGroup,
+  openMemoryConsumer,
+} from './ports/memory-consumer.ts'
+import { startMemoryDelivery } from './ports/memory-delivery.ts'
 import { createMemoryProducer } from './ports/memory-producer.ts'
 import { createMemoryReader } from './ports/memory-reader.ts'
 import { createMemoryStore, createStateRedis } from './ports/memory-store.ts'
@@ -22,15 +32,40 @@ const clusterId = 'cluster'
 const sessionMs = 10_000
 const sweepEveryMs = 10 * 60_000
 const sweepOlderThanMs = 60_000
+/** As far back as alerts are sent. */
+const horizonMs = 72 * 60 * 60_000
 
-/** Who hears of a merchant. */
-export function endpointsOf({
-  referenceMerchantId,
-}: {
-  referenceMerchantId: string
-}): readonly { id: string }[] {
-  if (referenceMerchantId === 'M') return [{ id: 'e1' }, { id: 'e2' }]
-  return referenceMerchantId === 'N' ? [{ id: 'e1' }] : []
+/** The ids of the endpoints that hear of a merchant. */
+export function endpointsOf({ referenceMerchantId }: { referenceMerchantId: string }): readonly string[] {
+  if (referenceMerchantId === 'M') return ['e1', 'e2']
+  return referenceMerchantId === 'N' ? ['e1'] : []
+}
+
+const longAgo = new Date(0).toISOString()
+
+function endpointOf(
+  endpointId: string,
+  of: { clientId: string; referenceMerchantId: string },
+): EndpointRecord {
+  return {
+    endpointId,
+    clientId: of.clientId,
+    merchant: of.referenceMerchantId,
+    revision: 1,
+    audience: 'merchant',
+    target: { type: 'webhook', url: 'https://merchant.example/', headers: {} },
+    filters: { eventTypes: null, pspNames: null, productCodes: null },
+    limits: { ratePerSecond: null, concurrency: null },
+    skipsSuperseded: false,
+    keepsResponses: false,
+    state: 'active',
+    reason: null,
+    activeFrom: longAgo,
+    secrets: [],
+    createdAt: longAgo,
+    changedAt: longAgo,
+    history: [],
+  }
 }
 
 /** A place where a process runs; a supervisor starts it again when it ends. */
@@ -89,10 +124,14 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
   })
   const stateRedis = createStateRedis()
   const queueRedis = createQueueRedis()
-  const everQueued = new Set<string>()
+  /** How often each alert was sent. */
+  const sent = new Map<string, number>()
+  let lastLossMs = Number.POSITIVE_INFINITY
+  const queueConnection = { age: 0, lost: new Set<() => void>() }
   const groups = {
     processors: createMemoryGroup({ topic: topics.raw.name, partitions }),
     fanOuts: createMemoryGroup({ topic: topics.changes.name, partitions }),
+    tails: createMemoryGroup({ topic: topics.receipts.name, partitions }),
   }
   /** What became visible of the faults, and what the system did about them. */
   const counts = new Map<string, number>()
@@ -172,35 +211,124 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
     }
   }
 
-  function startFanOut(ask: Ask, process: Process): MemoryConsumer {
-    const alerts = createMemoryAlerts({ redis: queueRedis, ask, queued: (id) => void everQueued.add(id) })
-    startSweeper(alerts, whileAlive(process))
+  /** All that works on alerts in one process. */
+  function startAlerts(ask: Ask, process: Process): MemoryConsumer {
+    const after = whileAlive(process)
+    const { book, queue } = createMemoryAlerts({ redis: queueRedis, ask })
+    const reader = createMemoryReader({ broker, ask, recordsPerFetch: plan.chunkSize })
+    const receiptsLog = { clusterId, topic: topics.receipts.name }
+    const receiptsSeen = createReceiptsSeen(
+      { book, reader, now, pause: (ms) => new Promise((resolve) => after(ms, resolve)), pollMs: 1_000 },
+      receiptsLog,
+    )
+    queueConnection.lost.add(() => receiptsSeen.doubtAll())
+    startSweeper({ book, queue }, after)
+    startDelivery({ ask, after, receiptsSeen })
+
+    const tail = createReceiptsTail({ book, reader, now }, receiptsLog)
     const fanOut = createFanOut(
       {
-        ...alerts,
-        endpoints: { of: endpointsOf },
-        report: {
-          looked: () => undefined,
-          unreadable: ({ problem: why }) => fail(`a change cannot be read: ${why}`),
-          skipped: ({ records }) => fail(`the fan-out skips ${records} changes`),
-        },
+        book,
+        queue,
+        reader,
+        receiptsSeen,
+        now,
+        alertsOf: createAlertsOfChanges({
+          endpoints: {
+            ofMerchants: async (merchants) =>
+              new Map(
+                merchants.map((of) => [merchantKey(of), endpointsOf(of).map((id) => endpointOf(id, of))]),
+              ),
+          },
+          report: {
+            looked: () => undefined,
+            unreadable: ({ problem: why }) => fail(`a change cannot be read: ${why}`),
+          },
+        }),
+        endpoints: { caughtUpAll: async () => undefined },
+        skipped: ({ records }) => fail(`the fan-out skips ${records} changes`),
       },
       { clusterId, topic: topics.changes.name },
     )
-    return openMemoryConsumer({
-      broker,
-      group: groups.fanOuts,
-      ask,
-      after: whileAlive(process),
-      attach: fanOut.attach,
-      async process(chunk) {
-        const outcome = await fanOut.process(chunk)
-        if (outcome.kind === 'reattach') count('fan-out fenced')
-        return outcome
+    const open = (group: MemoryGroup, what: string, work: typeof fanOut | typeof tail) => {
+      const consumer = openMemoryConsumer({
+        broker,
+        group,
+        ask,
+        after,
+        attach: work.attach,
+        async process(chunk) {
+          const outcome = await work.process(chunk)
+          if (outcome.kind === 'reattach') count(`${what} fenced`)
+          return outcome
+        },
+        tick: {
+          everyMs: 1_000,
+          async run(partition) {
+            if (await work.isOvertaken(partition)) consumer.reattach()
+          },
+        },
+        chunkSize: () => 1 + random.below(plan.chunkSize),
+        stopped: (why) => fail(`a ${what} stops: ${why}`),
+      })
+      return consumer
+    }
+    return together([open(groups.tails, 'tail', tail), open(groups.fanOuts, 'fan-out', fanOut)])
+  }
+
+  function startDelivery({
+    ask,
+    after,
+    receiptsSeen,
+  }: {
+    ask: Ask
+    after: VirtualClock['after']
+    receiptsSeen: ReceiptsSeen
+  }): void {
+    /** What Redis loses, it loses with its connections, and what was on its way over them fails. */
+    const askOverConnection: Ask = (call, effect) => {
+      const { age } = queueConnection
+      return ask(call, () => {
+        if (call.system === 'queue redis' && age !== queueConnection.age)
+          throw new Error('the connection is lost')
+        return effect()
+      })
+    }
+    startMemoryDelivery({
+      redis: queueRedis,
+      ask: askOverConnection,
+      book: createMemoryAlerts({ redis: queueRedis, ask: askOverConnection }).book,
+      producer: createMemoryProducer({ broker, ask }),
+      receiptsTopic: topics.receipts.name,
+      receiptsSeen,
+      nowMs: clock.nowMs,
+      after,
+      begins: (job) => ({ isReceived: isReceived(job) }),
+      calls(id, { isReceived }) {
+        sent.set(id, (sent.get(id) ?? 0) + 1)
+        if (isReceived) fail(`${id} is sent again although its receipt is in the log`)
       },
-      chunkSize: () => 1 + random.below(plan.chunkSize),
-      stopped: (why) => fail(`a fan-out stops: ${why}`),
     })
+  }
+
+  function receipts() {
+    const topic = topics.receipts.name
+    return Array.from({ length: partitions }, (_, partition) =>
+      broker.everAppended({ topic, partition }),
+    ).flat()
+  }
+
+  /**
+   * Whether an alert must not be sent because of its receipt. A call that is under way while Redis forgets everything
+   * may get its receipt after the alert was fanned out again; then only a second run of the job knows.
+   */
+  function isReceived({ alert: { id }, runs }: Job): boolean {
+    const untilMs = runs > 0 ? clock.nowMs() : lastLossMs
+    // What was forgotten a month ago and is heard of again begins with the same versions.
+    const sinceMs = clock.nowMs() - horizonMs
+    return receipts().some(
+      ({ key, timestampMs }) => key === id && timestampMs >= sinceMs && timestampMs <= untilMs,
+    )
   }
 
   /** Sweeps now and then, as long as there is something to repair: else the run would never come to rest. */
@@ -208,6 +336,7 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
     const sweep = createSweep(
       {
         ...alerts,
+        now,
         report: { owed: () => undefined, swept: ({ added }) => added > 0 && count('repaired by the sweep') },
       },
       { partitions, olderThanMs: sweepOlderThanMs, maxPerSweep: 500 },
@@ -219,7 +348,7 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
       after(sweepEveryMs, () => {
         isDue = false
         // What goes wrong counts as nothing; the next sweep comes.
-        if (lacksJobs(queueRedis.now())) sweep().then(arm, arm)
+        if (needsSweep(queueRedis.now())) sweep().then(arm, arm)
       })
     }
     queueRedis.onChange(arm)
@@ -254,13 +383,18 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
     ...Array.from({ length: plan.fanOuts }, (_, index) => ({
       name: `fan-out-${index}`,
       lives: 0,
-      start: startFanOut,
+      start: startAlerts,
     })),
   ]
   for (const host of hosts) startLife(host)
   stateRedis.onChange((change) => {
     if (change === 'written') return
     for (const { host, consumer } of lives.values()) if (host.start === startProcessor) consumer.tickSoon()
+  })
+  queueRedis.onChange((change) => {
+    if (change === 'written') return
+    lastLossMs = clock.nowMs()
+    for (const { host, consumer } of lives.values()) if (host.start === startAlerts) consumer.tickSoon()
   })
 
   let appended = 0
@@ -288,8 +422,9 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
     broker,
     stateRedis,
     queueRedis,
-    /** The ids of all jobs that there ever were. */
-    everQueued,
+    sent,
+    /** The ids of the alerts that have a receipt. */
+    receivedIds: () => new Set(receipts().map(({ key }) => String(key))),
     remade,
     groups,
     counts,
@@ -330,6 +465,12 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
       })
     },
 
+    /** The queue Redis ends all connections, and processes notice before they use another one. */
+    dropQueueConnections(): void {
+      queueConnection.age += 1
+      for (const lost of queueConnection.lost) lost()
+    },
+
     /** Redis is back as another run than before, which its clients notice. */
     announceNewRun(of: 'processor' | 'fan-out'): void {
       for (const { host, process, consumer } of lives.values()) {
@@ -339,6 +480,22 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
           .then(() => consumer.reattach())
       }
     },
+  }
+}
+
+const now = () => Date.now()
+
+/** Several consumers of one process as one. */
+function together(consumers: readonly MemoryConsumer[]): MemoryConsumer {
+  const all = (what: keyof MemoryConsumer) => () => {
+    for (const consumer of consumers) consumer[what]()
+  }
+  return {
+    tickSoon: all('tickSoon'),
+    reattach: all('reattach'),
+    expire: all('expire'),
+    leave: all('leave'),
+    heartbeat: all('heartbeat'),
   }
 }
 

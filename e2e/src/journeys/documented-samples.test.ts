@@ -1,4 +1,4 @@
-import { alertBody } from '@signalbox/contracts/alert'
+import { alertBody, eventTypesOf } from '@signalbox/contracts/alert'
 import { registrationKey } from '@signalbox/contracts/keys'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Balance, imbalances, isAcknowledged } from '../balance.ts'
@@ -111,7 +111,7 @@ describe.each(samples)('$name', ({ dialect, merchant, entries, events }) => {
         type: 'registration.changed',
         data: { version: 1, collective: 'COMPLETED' },
       })
-      expect(alert.data.events.map(({ type }) => type).toSorted()).toEqual(events.toSorted())
+      expect(eventTypesOf(alert).toSorted()).toEqual(events.toSorted())
       expect(headers['webhook-id']).toBe(webhookId)
     }
   })

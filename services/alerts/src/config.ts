@@ -1,8 +1,14 @@
+import { endpointsEnv } from '@signalbox/alert-endpoints/config'
 import { kafkaConfig, kafkaEnv } from '@signalbox/kafka/config'
-import { type Environment, flag, milliseconds, parseEnvironment, runtimeEnv } from '@signalbox/runtime/config'
+import { type Environment, milliseconds, parseEnvironment, runtimeEnv } from '@signalbox/runtime/config'
 import { StartProblem } from '@signalbox/runtime/start-problem'
+import { networkEnv, networkPolicy } from '@signalbox/webhook-sender/config'
 import { z } from 'zod'
 import { standardBackoffMs } from './attempt/next-step.ts'
+import { mailConfig, mailEnv } from './email/config.ts'
+
+const dayMs = 24 * 60 * 60 * 1_000
+const hourMs = dayMs / 24
 
 const redisUrl = z.url({
   protocol: /^rediss?$/,
@@ -26,7 +32,17 @@ export const alertsEnv = z.object({
     .describe('start of every key in that Redis'),
   ENDPOINTS_FILE: z
     .string()
-    .describe('JSON file with the endpoints that are told about changes (see the README)'),
+    .optional()
+    .describe(
+      'JSON file with endpoints that this deployment declares (see the README); others are made by the API',
+    ),
+  ...endpointsEnv,
+  WEBHOOK_SIGNING_KEYS_FILE: z
+    .string()
+    .optional()
+    .describe('JSON file with the ed25519 keys of v1a signatures; without it there are none'),
+  ...networkEnv,
+  ...mailEnv,
   ALERT_CONCURRENCY: z.coerce
     .number()
     .int()
@@ -43,10 +59,24 @@ export const alertsEnv = z.object({
     .transform((list) => list.split(',').map(Number))
     .pipe(z.array(z.int().min(100)).max(50))
     .describe('pauses between the attempts of an alert, as milliseconds separated by commas'),
-  ALERT_ALLOW_INSECURE_ENDPOINTS: flag().describe(
-    'true allows endpoints with plain HTTP or in private networks, for tests',
+  ALERT_ENDPOINT_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(4)
+    .describe(
+      'calls to one endpoint at the same time, by all processes, where the endpoint does not say otherwise',
+    ),
+  ALERT_FAILURE_BUDGET_MS: milliseconds({ standard: 5 * dayMs, min: 1_000, max: 30 * dayMs }).describe(
+    'how long an endpoint may fail without one success before it is disabled; its operators are warned at 50, 75 and 90 %',
+  ),
+  ALERT_PROBE_EVERY_MS: milliseconds({ standard: hourMs, min: 1_000, max: dayMs }).describe(
+    'how often an alert is sent to an endpoint that was disabled for failing; an answer enables it again',
   ),
 })
+
+export type AlertsConfig = ReturnType<typeof readConfig>
 
 /** @throws StartProblem, or an Error that names the variable */
 export function readConfig(env: Environment) {
@@ -61,13 +91,20 @@ export function readConfig(env: Environment) {
     logLevel: given.LOG_LEVEL,
     ops: { host: given.LISTEN_HOST, port: given.OPS_PORT },
     kafka: kafkaConfig(given),
-    redis: { url: queueRedisUrl, keyPrefix: given.REDIS_KEY_PREFIX },
+    redisUrl: queueRedisUrl,
+    keyPrefix: given.REDIS_KEY_PREFIX,
     endpointsFile: given.ENDPOINTS_FILE,
-    endpoints: { allowInsecure: given.ALERT_ALLOW_INSECURE_ENDPOINTS },
+    endpointKeysFile: given.ENDPOINT_KEYS_FILE,
+    signingKeysFile: given.WEBHOOK_SIGNING_KEYS_FILE,
+    network: networkPolicy(given, { isProduction: given.SIGNALBOX_ENVIRONMENT === 'production' }),
+    mail: mailConfig(given, { allowInsecure: given.ALERT_ALLOW_INSECURE_ENDPOINTS }),
     delivery: {
       concurrency: given.ALERT_CONCURRENCY,
       timeoutMs: given.ALERT_TIMEOUT_MS,
       backoffMs: given.ALERT_BACKOFF_MS,
+      endpointConcurrency: given.ALERT_ENDPOINT_CONCURRENCY,
+      failureBudgetMs: given.ALERT_FAILURE_BUDGET_MS,
+      probeEveryMs: given.ALERT_PROBE_EVERY_MS,
     },
   }
 }

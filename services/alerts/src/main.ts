@@ -1,6 +1,7 @@
 import { topics } from '@signalbox/contracts/topics'
+import { openPartitionReader } from '@signalbox/kafka/partition-reader'
 import { openProducer } from '@signalbox/kafka/producer'
-import { ensureTopics } from '@signalbox/kafka/topics'
+import { clusterId as readClusterId, ensureTopics } from '@signalbox/kafka/topics'
 import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { createLogger } from '@signalbox/runtime/log'
 import { createMetrics } from '@signalbox/runtime/metrics'
@@ -10,47 +11,60 @@ import { createAlertBook } from './adapters/alert-book.ts'
 import { openAlertQueue } from './adapters/alert-queue.ts'
 import { readConfig } from './config.ts'
 import { openDelivery } from './delivery/open-delivery.ts'
-import { loadEndpointDirectory } from './endpoints/endpoint-directory.ts'
-import { openFanOut } from './fan-out/open-fan-out.ts'
+import { createMailSender } from './email/mail-sender.ts'
+import { openEndpoints } from './endpoints/open-endpoints.ts'
+import { openFanOuts } from './fan-out/open-fan-outs.ts'
+import { readFiles } from './read-files.ts'
+import { openReceipts } from './receipts/open-receipts.ts'
 import { createReport } from './report.ts'
 
-// Changes in; jobs for every endpoint that is to hear of them; signed webhooks and receipts out.
+// Changes in; jobs for every endpoint that is to hear of them; signed webhooks, e-mails and receipts out.
 const stop = stopSignal({ service: 'alerts', deadlineMs: 20_000 })
 const config = readConfig(process.env)
-const { kafka, redis } = config
+const { kafka, redisUrl, keyPrefix, delivery: settings } = config
+const files = readFiles(config)
 const log = createLogger('alerts', { level: config.logLevel })
 const metrics = createMetrics('alerts')
 const report = createReport({ log, metrics })
-const endpoints = loadEndpointDirectory(config.endpointsFile, config.endpoints)
 
-await ensureTopics(kafka, [topics.changes, topics.receipts], { log })
+await ensureTopics(kafka, [topics.changes, topics.endpoints, topics.receipts], { log })
+const clusterId = await readClusterId(kafka, { log })
 await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', log })
-await using link = await openRedisLink({ url: redis.url, variable: 'QUEUE_REDIS_URL, else REDIS_URL', log })
-await using queue = openAlertQueue({ redis: link.redis, keyPrefix: redis.keyPrefix, log })
-const book = createAlertBook({ redis: link.redis, keyPrefix: redis.keyPrefix, partitions: kafka.partitions })
-const shared = { kafka, book, queue, endpoints, log, report }
-await using delivery = openDelivery({
+await using reader = await openPartitionReader(kafka, { clientId: 'signalbox-alerts', log })
+const variable = 'QUEUE_REDIS_URL, else REDIS_URL'
+await using link = await openRedisLink({ url: redisUrl, variable, autoPipelining: true, log })
+const shared = { redis: link.redis, keyPrefix, kafka, clusterId, reader, producer, topics, report, log }
+await using endpoints = await openEndpoints({ ...shared, ...files })
+await using queue = openAlertQueue(shared)
+const book = createAlertBook(shared)
+await using receipts = await openReceipts({
   ...shared,
-  redis,
-  producer,
-  receiptsTopic: topics.receipts.name,
-  settings: config.delivery,
-  stop,
+  book,
+  topic: topics.receipts.name,
+  groupId: 'alerts-receipts',
 })
-await using fanOut = await openFanOut({ ...shared, topic: topics.changes.name, groupId: 'alerts' })
-link.onReconnect(() => fanOut.reattach('the queue Redis is back and may have lost something'))
+await using mail = createMailSender({ config: config.mail, keys: files.keys, now: Date.now })
+const parts = { ...shared, ...files, book, queue, endpoints, mail, receiptsSeen: receipts.seen }
+await using delivery = openDelivery({ ...parts, redisUrl, settings, stop })
+await using fanOuts = await openFanOuts({ ...parts, groupId: 'alerts' })
+for (const { reattach } of [receipts, fanOuts.changes]) {
+  link.onReconnect(() => reattach('the queue Redis is back and may have lost something'))
+}
 await using ops = await openOpsServer({
   ...config.ops,
   log,
   metrics,
   checks: {
-    fanOut: fanOut.state,
+    endpoints: () => endpoints.follower.state(),
+    receipts: receipts.state,
+    fanOut: fanOuts.changes.state,
+    endpointsFanOut: fanOuts.endpoints.state,
     delivery: delivery.state,
     producer: () => producer.isReady(),
     redis: link.ping,
   },
 })
 
-log.info({ opsPort: ops.port, endpoints: endpoints.endpointCount }, 'alerts.started')
-await untilStopped(stop, [fanOut.failed])
+log.info({ opsPort: ops.port, ...endpoints.declared }, 'alerts.started')
+await untilStopped(stop, [endpoints.follower.failed, receipts.failed, ...fanOuts.failed])
 log.info('alerts.stopping')

@@ -5,10 +5,19 @@ import type { AlertBody } from '@signalbox/contracts/alert'
 import { alertBody } from '@signalbox/contracts/alert'
 import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
-import type { Endpoint } from './endpoints/endpoint-directory.ts'
+
+/** What a sender has to know of it. */
+export type SinkEndpoint = { id: string; url: string; secret: Uint8Array }
 
 /** A webhook as a merchant got it, verified by the published library. */
-export type Received = { id: string; timestamp: string; text: string; body: AlertBody; atMs: number }
+export type Received = {
+  id: string
+  timestamp: string
+  text: string
+  body: AlertBody
+  isReplay: boolean
+  atMs: number
+}
 
 /** Answers the n-th webhook (from 1); without `end` it hangs. */
 export type AnswerWebhook = (response: ServerResponse, n: number) => void
@@ -23,11 +32,25 @@ const headers = z.object({
 export async function openMerchantSink(
   id: string,
   answer: AnswerWebhook = (response) => response.writeHead(204).end(),
-): Promise<AsyncDisposable & { endpoint: Endpoint; received: readonly Received[] }> {
+): Promise<
+  AsyncDisposable & {
+    endpoint: SinkEndpoint
+    received: readonly Received[]
+    /** The most calls that were under way at a time. */
+    mostAtOnce: () => number
+  }
+> {
   const secret = randomBytes(32)
   const webhook = new Webhook(`whsec_${secret.toString('base64')}`)
   const received: Received[] = []
+  let underWay = 0
+  let mostAtOnce = 0
   const server = createServer((request, response) => {
+    underWay += 1
+    mostAtOnce = Math.max(mostAtOnce, underWay)
+    response.on('close', () => {
+      underWay -= 1
+    })
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
@@ -36,7 +59,8 @@ export async function openMerchantSink(
         const signed = headers.parse(request.headers)
         const body = alertBody.parse(webhook.verify(text, signed))
         const [webhookId, timestamp] = [signed['webhook-id'], signed['webhook-timestamp']]
-        received.push({ id: webhookId, timestamp, text, body, atMs: Date.now() })
+        const isReplay = request.headers['webhook-replay'] === 'true'
+        received.push({ id: webhookId, timestamp, text, body, isReplay, atMs: Date.now() })
       } catch (error) {
         response.writeHead(400).end(String(error))
         return
@@ -51,6 +75,7 @@ export async function openMerchantSink(
   return {
     endpoint: { id, url: `http://127.0.0.1:${address.port}/webhooks`, secret },
     received,
+    mostAtOnce: () => mostAtOnce,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

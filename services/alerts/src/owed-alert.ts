@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
 import { alertId } from '@signalbox/contracts/alert'
-import type { RegistrationRef } from '@signalbox/contracts/keys'
+import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
 
-/** One alert that is owed: this endpoint has to hear of this version of this registration. */
+/** One alert that is owed: this endpoint has to hear of this version of this subject. */
 export type OwedAlert = {
   /** Its `webhook-id` and the id of its job. */
   id: string
-  registrationKey: string
+  /** A registration's key, or an endpoint's as `endpointSubject` makes it. */
+  subject: string
+  /** Of an endpoint: its revision. */
   version: number
   endpointId: string
-  /** Partition of the change, where the obligation stands. */
+  /** Which body of the change it has: '' for the one with all events, else a short text without `|`. */
+  variant: string
+  /** Partition of the change, where obligation, marker and receipt stand. */
   partition: number
   /** When it was first fanned out; its life counts from then. */
   owedSinceMs: number
@@ -25,9 +29,9 @@ export function owedAlert(of: Omit<OwedAlert, 'id'>): OwedAlert {
   return { ...of, id: alertId(of) }
 }
 
-/** The obligation as one text. Only the key may hold more than letters, digits, - and _, and it stands last. */
-export function obligationOf({ endpointId, version, registrationKey }: OwedAlert): string {
-  return `${endpointId}|${version}|${registrationKey}`
+/** The obligation as one text. The subject may hold more than letters, digits, - and _, so it stands last. */
+export function obligationOf(of: Pick<OwedAlert, 'endpointId' | 'version' | 'variant' | 'subject'>): string {
+  return `${of.endpointId}|${of.version}|${of.variant}|${of.subject}`
 }
 
 /** Reads it back. */
@@ -35,13 +39,19 @@ export function alertOfObligation(
   obligation: string,
   where: { partition: number; owedSinceMs: number },
 ): OwedAlert {
-  const [endpointId, version, registrationKey] = obligation.split('|')
-  assert(endpointId !== undefined && version !== undefined && registrationKey !== undefined, obligation)
-  return owedAlert({ registrationKey, version: Number(version), endpointId, ...where })
+  const [endpointId, version, variant, subject] = obligation.split('|')
+  assert(endpointId !== undefined && variant !== undefined && subject !== undefined, obligation)
+  return owedAlert({ subject, version: Number(version), endpointId, variant, ...where })
 }
 
-/** The ids that a registration's key was made of. */
-export function registrationOf(key: string): RegistrationRef {
-  const [clientId = '', referenceMerchantId = '', store = ''] = key.split('/').map(decodeURIComponent)
-  return { clientId, referenceMerchantId, referenceStoreId: store === '' ? null : store }
+const ofEndpoint = 'endpoint:'
+
+/** The subject of an alert about an endpoint. No registration's key holds a colon, so it cannot be one. */
+export function endpointSubject(endpointKey: string): string {
+  return `${ofEndpoint}${endpointKey}`
+}
+
+/** The registration that an alert is about; null when it is about an endpoint. */
+export function registrationOf(subject: string): RegistrationRef | null {
+  return subject.startsWith(ofEndpoint) ? null : parseRegistrationKey(subject)
 }

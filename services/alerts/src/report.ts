@@ -1,17 +1,13 @@
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { DeliveryReport } from './delivery/delivery.ts'
-import type { FanOutReport } from './fan-out/fan-out.ts'
-import type { SweepPorts } from './delivery/sweeper.ts'
+import type { OpenDeliveryReport } from './delivery/open-delivery.ts'
+import type { ReadReport } from './fan-out/alerts-of-changes.ts'
+import type { FanOutPorts } from './fan-out/fan-out.ts'
+
+export type AlertsReport = OpenDeliveryReport & ReadReport & Pick<FanOutPorts, 'skipped'>
 
 /** Says in metrics and log what becomes of changes and alerts: ids, codes and times, never URLs or bodies. */
-export function createReport({
-  log,
-  metrics,
-}: {
-  log: Logger
-  metrics: Metrics
-}): DeliveryReport & FanOutReport & SweepPorts['report'] {
+export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }): AlertsReport {
   const changes = metrics.counter({
     name: 'alerts_changes_total',
     help: 'Records of the changes topic, by what the fan-out made of them',
@@ -73,6 +69,10 @@ export function createReport({
       const { id: alertId, endpointId, version } = alert
       log.warn({ alertId, endpointId, version, reason: outcome.reason }, 'alert.given_up')
     },
+    bodyLost: ({ id: alertId, endpointId, version }) =>
+      log.error({ alertId, endpointId, version }, 'alert.body_lost'),
+    fateUnknown: (endpointId, err) => log.warn({ endpointId, err }, 'endpoint.fate_unknown'),
+    sealed: (of) => log.error(of, 'endpoint.secret_sealed'),
     owed: (count) => owed.set(count),
     swept({ looked, added, revived, cleared }) {
       repaired.inc({ repair: 'added' }, added)

@@ -54,8 +54,18 @@ test('only the owner may read what is secret', () => {
     'console-token',
     ...['keys', 'secrets'].flatMap((sub) => readdirSync(join(folder, sub)).map((name) => join(sub, name))),
   ]
-  expect(secret).toHaveLength(9)
+  expect(secret).toHaveLength(10)
   for (const path of secret) expect(statSync(join(folder, path)).mode & 0o077).toBe(0)
+})
+
+test('a sandbox of an earlier version gets a key for its endpoints, and nothing else changes', async () => {
+  const written = read('endpoint-keys.json')
+  const token = read('console-token')
+  rmSync(paths.endpointKeys)
+  expect(await createSandbox(options)).toBe(false)
+  expect(read('endpoint-keys.json')).toBe(written)
+  expect(read('secrets/endpoint-key-1.txt')).toMatch(/^[\w+/]{43}=\n$/)
+  expect(read('console-token')).toBe(token)
 })
 
 test('the console token is the one whose hash the tokens file holds', () => {

@@ -16,6 +16,7 @@ export function sandboxPaths(folder: string) {
   return {
     clients: join(folder, 'clients.json'),
     endpoints: join(folder, 'endpoints.json'),
+    endpointKeys: join(folder, 'endpoint-keys.json'),
     tokens: join(folder, 'tokens.json'),
     consoleToken: join(folder, 'console-token'),
     sender: join(folder, 'simulator.json'),
@@ -77,7 +78,11 @@ export async function createSandbox(options: {
   const { folder } = options
   const paths = sandboxPaths(folder)
   // It is written last, so a sandbox that was cut off is made anew.
-  if (existsSync(paths.sender)) return false
+  if (existsSync(paths.sender)) {
+    // One of an earlier version has none.
+    if (!existsSync(paths.endpointKeys)) writeEndpointKeys(folder)
+    return false
+  }
   for (const path of [folder, join(folder, 'keys'), join(folder, 'secrets')])
     mkdirSync(path, { recursive: true })
 
@@ -94,6 +99,7 @@ export async function createSandbox(options: {
   }
   writeJson(paths.clients, { clients: clients.map(({ acquirer }) => acquirer) })
   writeJson(paths.endpoints, { endpoints })
+  writeEndpointKeys(folder)
   writeJson(paths.tokens, tokens)
   writeFileSync(paths.consoleToken, `${token}\n`, { mode: secretMode })
   writeJson(paths.sender, { clients: clients.map(({ alipay }) => alipay) })
@@ -210,6 +216,13 @@ function createEndpoint(options: {
   const secret = `whsec_${randomBytes(32).toString('base64')}`
   writeFileSync(join(options.folder, secretFile), `${secret}\n`, { mode: secretMode })
   return { id, clientId, merchant, url: endpointUrl(options.sinkUrl, id), secretFile }
+}
+
+/** The key under which Signalbox keeps the secrets of endpoints. */
+function writeEndpointKeys(folder: string): void {
+  const keyFile = 'secrets/endpoint-key-1.txt'
+  writeFileSync(join(folder, keyFile), `${randomBytes(32).toString('base64')}\n`, { mode: secretMode })
+  writeJson(sandboxPaths(folder).endpointKeys, { keys: [{ keyId: '1', state: 'active', keyFile }] })
 }
 
 function endpointUrl(sinkUrl: string, endpointId: string): string {

@@ -11,9 +11,10 @@ const sinceMs = 1_700_000_000_000
 
 const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
   owedAlert({
-    registrationKey: 'client/merchant/',
+    subject: 'client/merchant/',
     version,
     endpointId: 'one',
+    variant: '',
     partition,
     owedSinceMs: sinceMs,
     ...differs,
@@ -22,7 +23,7 @@ const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
 type Owe = Parameters<Book['owe']>[0]
 
 function owe(book: Book, alerts: readonly OwedAlert[], of: Pick<Owe, 'watermark' | 'owing'> & Partial<Owe>) {
-  const bodies = alerts.map(({ registrationKey, version }) => ({ registrationKey, version, body: '{}' }))
+  const bodies = alerts.map(({ subject, version, variant }) => ({ subject, version, variant, body: '{}' }))
   return book.owe({ partition, nowMs: sinceMs, bodies, alerts, ...of })
 }
 
@@ -35,7 +36,7 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     expect(await book.watermark(partition)).toBeNull()
     expect(await owedIn(book)).toEqual([])
     expect(await book.owedCount(partition)).toBe(0)
-    expect(await book.settledAmong([alertOf(1).id])).toEqual(new Set())
+    expect(await book.settledAmong(partition, [alertOf(1).id])).toEqual(new Set())
     expect(await queue.stateOf(alertOf(1).id)).toBe('absent')
   })
 
@@ -93,22 +94,105 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     expect(await book.owed({ partition, from: 2, limit: 2 })).toEqual(all.slice(2))
   })
 
-  test('a settled alert is known by its id, and its obligation ends when it is cleared', async () => {
+  test('a settled alert is known by its id, is owed no longer and takes its body along', async () => {
     const { book } = await open()
     await owe(book, [alertOf(1), alertOf(2)], { watermark: null, owing: 'w1' })
-    await book.markSettled(alertOf(1))
-    expect(await book.settledAmong([alertOf(1).id, alertOf(2).id])).toEqual(new Set([alertOf(1).id]))
-    expect(await book.owedCount(partition)).toBe(2)
-    await book.clear(alertOf(1))
-    await book.clear(alertOf(1))
+    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: false, progress: null, body: '{}' })
+    await book.settle(alertOf(1), Date.now())
+    await book.settle(alertOf(1), Date.now())
+    expect(await book.settledAmong(partition, [alertOf(1).id, alertOf(2).id])).toEqual(
+      new Set([alertOf(1).id]),
+    )
     expect(await owedIn(book)).toEqual([alertOf(2)])
+    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: true, body: null })
+    expect(await book.begin(alertOf(2))).toMatchObject({ isSettled: false, body: '{}' })
+  })
+
+  test('an obligation that is cleared ends without a marker', async () => {
+    const { book } = await open()
+    await owe(book, [alertOf(1)], { watermark: null, owing: 'w1' })
+    await book.clear(alertOf(1))
+    await book.clear(alertOf(1))
+    expect(await owedIn(book)).toEqual([])
+    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: false, body: null })
+  })
+
+  test('a body stays until the last alert that has it is settled', async () => {
+    const { book } = await open()
+    const [one, two] = [alertOf(1), alertOf(1, { endpointId: 'two' })]
+    await book.owe({
+      partition,
+      watermark: null,
+      owing: 'w1',
+      nowMs: sinceMs,
+      bodies: [{ subject: one.subject, version: 1, variant: '', body: 'text' }],
+      alerts: [one, two],
+    })
+    await book.settle(one, Date.now())
+    await book.settle(one, Date.now())
+    expect((await book.begin(two)).body).toBe('text')
+    await book.settle(two, Date.now())
+    expect((await book.begin(two)).body).toBeNull()
+  })
+
+  test('what is settled is not owed again', async () => {
+    const { book } = await open()
+    await owe(book, [alertOf(1)], { watermark: null, owing: 'w1' })
+    await book.settle(alertOf(1), Date.now())
+    const nowMs = Date.now()
+    const again = await owe(book, [alertOf(1), alertOf(2)], { watermark: 'w1', owing: 'w2', nowMs })
+    expect(again).toEqual([alertOf(2, { owedSinceMs: nowMs })])
+    expect(await owedIn(book)).toEqual(again)
+    expect((await book.begin(alertOf(1))).body).toBeNull()
+  })
+
+  test('receipts mark alerts as settled, with the watermark that is expected and no other', async () => {
+    const { book } = await open()
+    const ids = [alertOf(1).id, alertOf(2).id]
+    const mark = (watermark: string | null, next: string) =>
+      book.markSettled({ partition, watermark, next, ids, nowMs: Date.now() })
+    expect(await mark('a b 1', 'a b 2')).toBe(false)
+    expect(await book.settledAmong(partition, ids)).toEqual(new Set())
+    expect(await mark(null, 'a b 2')).toBe(true)
+    expect(await book.receiptsWatermark(partition)).toBe('a b 2')
+    expect(await book.settledAmong(partition, [...ids, alertOf(3).id])).toEqual(new Set(ids))
+    expect(await book.settledAmong(0, ids)).toEqual(new Set())
+    expect(await mark(null, 'a b 3')).toBe(false)
+    expect(await mark('a b 2', 'a b 3')).toBe(true)
+  })
+
+  test('nothing is owed while the markers are behind the receipts', async () => {
+    const { book } = await open()
+    const mark = (watermark: string | null, next: string) =>
+      book.markSettled({ partition, watermark, next, ids: [], nowMs: Date.now() })
+    const first = { watermark: null, owing: 'w1', receiptsTo: 10n }
+    expect(await owe(book, [alertOf(1)], first)).toBeNull()
+    await mark(null, 'cluster receipts 9')
+    expect(await owe(book, [alertOf(1)], first)).toBeNull()
+    expect(await owedIn(book)).toEqual([])
+    await mark('cluster receipts 9', 'cluster receipts 10')
+    expect(await owe(book, [alertOf(1)], first)).toEqual([alertOf(1)])
+  })
+
+  test('the alerts of an endpoint are counted up when they are new and down when they end', async () => {
+    const { book } = await open()
+    const add = (count: number) => book.raiseOutstanding(new Map([['one', count]]))
+    expect(await add(2)).toEqual(new Map([['one', 2]]))
+    expect(await add(3)).toEqual(new Map([['one', 5]]))
+    await owe(book, [alertOf(1)], { watermark: null, owing: 'w1' })
+    await book.settle(alertOf(1), Date.now())
+    expect(await add(1)).toEqual(new Map([['one', 5]]))
+    await book.setOutstanding('one', 0)
+    await book.settle(alertOf(2), Date.now())
+    expect(await add(1)).toEqual(new Map([['one', 1]]))
   })
 
   test('a job is there once, however often it is added', async () => {
     const { queue } = await open()
-    await queue.add([])
-    await queue.add([alertOf(1), alertOf(2)])
-    await queue.add([alertOf(1), alertOf(3)])
+    const options = { priorityOf: () => 1 }
+    await queue.add([], options)
+    await queue.add([alertOf(1), alertOf(2)], options)
+    await queue.add([alertOf(1), alertOf(3)], options)
     for (const version of [1, 2, 3]) expect(await queue.stateOf(alertOf(version).id)).toBe('live')
     expect(await queue.stateOf(alertOf(4).id)).toBe('absent')
   })

@@ -15,5 +15,5 @@ alertsConformance(async () => {
   const keyPrefix = `test-${randomUUID()}:`
   const { redis } = opened.use(await openRedisLink({ url: redisUrl, variable: 'REDIS_URL', log }))
   const queue = opened.use(openAlertQueue({ redis, keyPrefix, log }))
-  return { book: createAlertBook({ redis, keyPrefix, partitions: 2 }), queue }
+  return { book: createAlertBook({ redis, keyPrefix }), queue }
 })

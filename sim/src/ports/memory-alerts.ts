@@ -4,46 +4,78 @@ import { obligationOf, type OwedAlert, owedAlert } from '@signalbox/alerts/owed-
 import type { Ask } from '../scheduler.ts'
 import { createHistory } from './history.ts'
 
+export type Job = {
+  alert: OwedAlert
+  state: Exclude<JobState, 'absent'>
+  /** Nobody else takes it before. */
+  lockedUntilMs: number
+  runs: number
+}
+
 type QueueState = {
   watermarks: ReadonlyMap<number, string>
-  /** By id. */
+  receipts: ReadonlyMap<number, string>
+  /** By partition and obligation. */
   owed: ReadonlyMap<string, OwedAlert>
-  bodies: ReadonlyMap<string, string>
+  bodies: ReadonlyMap<string, { body: string; needed: number }>
+  /** By partition and id. */
   settled: ReadonlySet<string>
   /** By id. */
-  jobs: ReadonlyMap<string, Exclude<JobState, 'absent'>>
+  jobs: ReadonlyMap<string, Job>
+  /** By endpoint. */
+  outstanding: ReadonlyMap<string, number>
 }
 
 const emptyState: QueueState = {
   watermarks: new Map(),
+  receipts: new Map(),
   owed: new Map(),
   bodies: new Map(),
   settled: new Set(),
   jobs: new Map(),
+  outstanding: new Map(),
 }
 
-/** What the queue Redis holds of the fan-out: its watermarks, what is owed, what is settled, and the jobs. */
+/** What the queue Redis holds: watermarks, what is owed, what is settled, and the jobs. */
 export const createQueueRedis = () => createHistory<QueueState>(emptyState)
 
 export type QueueRedis = ReturnType<typeof createQueueRedis>
 
-/** Whether something is owed that nothing will ever send. */
-export function lacksJobs({ owed, jobs }: QueueState): boolean {
-  return [...owed.keys()].some((id) => !jobs.has(id))
+/** Whether something is owed that nothing will ever send, or is settled and still owed. */
+export function needsSweep({ owed, jobs }: QueueState): boolean {
+  return [...owed.values()].some(({ id }) => jobs.get(id)?.state !== 'live')
 }
 
 export type Book = Pick<
   AlertBook,
-  'watermark' | 'settledAmong' | 'owe' | 'advance' | 'markSettled' | 'clear' | 'owed' | 'owedCount'
+  | 'watermark'
+  | 'owe'
+  | 'advance'
+  | 'begin'
+  | 'settle'
+  | 'clear'
+  | 'settledAmong'
+  | 'markSettled'
+  | 'receiptsWatermark'
+  | 'owed'
+  | 'owedCount'
+  | 'raiseOutstanding'
+  | 'setOutstanding'
 >
 
-/** Book and queue of the alerts in memory, as far as fan-out and sweep use them. Each call is one script. */
-export function createMemoryAlerts(options: {
-  redis: QueueRedis
-  ask: Ask
-  queued?: (alertId: string) => void
-}) {
-  const { redis, ask, queued } = options
+type Queue = Pick<AlertQueue, 'add' | 'stateOf' | 'revive'>
+
+const placeOf = (partition: number, of: string) => `${partition} ${of}`
+const bodyOf = ({
+  partition,
+  subject,
+  version,
+  variant,
+}: Omit<OwedAlert, 'id' | 'endpointId' | 'owedSinceMs'>) => `${partition} ${version} ${variant} ${subject}`
+
+/** Book and queue of the alerts in memory. Each call is one script. */
+export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask }) {
+  const system = 'queue redis'
 
   function owedIn(partition: number): OwedAlert[] {
     return [...redis.now().owed.values()]
@@ -59,96 +91,155 @@ export function createMemoryAlerts(options: {
   const book: Book = {
     watermark: (partition) =>
       ask(
-        { system: 'queue redis', what: 'read the fan-out watermark' },
+        { system, what: 'read the fan-out watermark' },
         () => redis.now().watermarks.get(partition) ?? null,
       ),
 
-    settledAmong: (ids) =>
+    receiptsWatermark: (partition) =>
       ask(
-        { system: 'queue redis', what: 'look for settled alerts' },
-        () => new Set(ids.filter((id) => redis.now().settled.has(id))),
+        { system, what: "read the receipts' watermark" },
+        () => redis.now().receipts.get(partition) ?? null,
       ),
 
-    owe: ({ partition, watermark, owing, nowMs, bodies, alerts }) =>
-      ask({ system: 'queue redis', what: 'owe', writes: true }, () => {
+    settledAmong: (partition, ids) =>
+      ask(
+        { system, what: 'look for settled alerts' },
+        () => new Set(ids.filter((id) => redis.now().settled.has(placeOf(partition, id)))),
+      ),
+
+    owe: ({ partition, watermark, owing, receiptsTo = 0n, nowMs, bodies, alerts }) =>
+      ask({ system, what: 'owe', writes: true }, () => {
         const state = redis.now()
         if ((state.watermarks.get(partition) ?? null) !== watermark) return null
+        if (BigInt(state.receipts.get(partition)?.split(' ').at(-1) ?? 0) < receiptsTo) return null
         const owed = new Map(state.owed)
-        const fresh = alerts.map((of) => {
-          const alert = owedAlert({ ...of, partition, owedSinceMs: nowMs })
-          const known = owed.get(alert.id) ?? alert
-          owed.set(alert.id, known)
-          return known
-        })
         const kept = new Map(state.bodies)
-        for (const { registrationKey, version, body } of bodies)
-          kept.set(`${version}:${registrationKey}`, body)
-        redis.set({
-          ...state,
-          owed,
-          bodies: kept,
-          watermarks: new Map(state.watermarks).set(partition, owing),
+        const texts = new Map(bodies.map((body) => [bodyOf({ ...body, partition }), body.body]))
+        const now = alerts.flatMap(({ subject, version, endpointId, variant }) => {
+          const alert = owedAlert({ subject, version, endpointId, variant, partition, owedSinceMs: nowMs })
+          if (state.settled.has(placeOf(partition, alert.id))) return []
+          const place = placeOf(partition, obligationOf(alert))
+          const known = owed.get(place)
+          const body = kept.get(bodyOf(alert)) ?? { body: texts.get(bodyOf(alert)) ?? '', needed: 0 }
+          kept.set(bodyOf(alert), known === undefined ? { ...body, needed: body.needed + 1 } : body)
+          owed.set(place, known ?? alert)
+          return [known ?? alert]
         })
-        return fresh
+        const watermarks = new Map(state.watermarks).set(partition, owing)
+        redis.set({ ...state, owed, bodies: kept, watermarks })
+        return now
       }),
 
     advance: ({ partition, from, to }) =>
-      ask({ system: 'queue redis', what: 'advance the fan-out watermark', writes: true }, () => {
+      ask({ system, what: 'advance the fan-out watermark', writes: true }, () => {
         const state = redis.now()
         if ((state.watermarks.get(partition) ?? null) !== from) return false
         redis.set({ ...state, watermarks: new Map(state.watermarks).set(partition, to) })
         return true
       }),
 
-    markSettled: ({ id }) =>
-      ask({ system: 'queue redis', what: 'mark as settled', writes: true }, () => {
-        const state = redis.now()
-        redis.set({ ...state, settled: new Set(state.settled).add(id) })
+    begin: (alert) =>
+      ask({ system, what: 'begin' }, () => {
+        const { settled, bodies } = redis.now()
+        return {
+          isSettled: settled.has(placeOf(alert.partition, alert.id)),
+          isSuperseded: false,
+          progress: null,
+          body: bodies.get(bodyOf(alert))?.body ?? null,
+        }
       }),
 
-    clear: ({ id }) =>
-      ask({ system: 'queue redis', what: 'end an obligation', writes: true }, () => {
-        const state = redis.now()
-        const owed = new Map(state.owed)
-        if (owed.delete(id)) redis.set({ ...state, owed })
+    settle: (alert) =>
+      ask({ system, what: 'settle', writes: true }, () => {
+        const state = end(alert, redis.now())
+        redis.set({ ...state, settled: new Set(state.settled).add(placeOf(alert.partition, alert.id)) })
       }),
 
-    owedCount: (partition) =>
-      ask({ system: 'queue redis', what: 'count what is owed' }, () => owedIn(partition).length),
+    clear: (alert) =>
+      ask({ system, what: 'end an obligation', writes: true }, () => {
+        const state = redis.now()
+        if (state.owed.has(placeOf(alert.partition, obligationOf(alert)))) redis.set(end(alert, state))
+      }),
+
+    markSettled: ({ partition, watermark, next, ids }) =>
+      ask({ system, what: 'mark as settled', writes: true }, () => {
+        const state = redis.now()
+        if ((state.receipts.get(partition) ?? null) !== watermark) return false
+        const settled = new Set([...state.settled, ...ids.map((id) => placeOf(partition, id))])
+        redis.set({ ...state, settled, receipts: new Map(state.receipts).set(partition, next) })
+        return true
+      }),
+
+    raiseOutstanding: (added) =>
+      ask({ system, what: 'count outstanding alerts', writes: true }, () => {
+        const state = redis.now()
+        const raised = new Map(
+          [...added].map(([endpointId, count]) => [
+            endpointId,
+            (state.outstanding.get(endpointId) ?? 0) + count,
+          ]),
+        )
+        if (raised.size > 0) redis.set({ ...state, outstanding: new Map([...state.outstanding, ...raised]) })
+        return raised
+      }),
+
+    setOutstanding: (endpointId, count) =>
+      ask({ system, what: 'put a count right', writes: true }, () => {
+        const state = redis.now()
+        if ((state.outstanding.get(endpointId) ?? 0) === count) return
+        const outstanding = new Map(state.outstanding)
+        if (count === 0) outstanding.delete(endpointId)
+        else outstanding.set(endpointId, count)
+        redis.set({ ...state, outstanding })
+      }),
+
+    owedCount: (partition) => ask({ system, what: 'count what is owed' }, () => owedIn(partition).length),
 
     owed: ({ partition, from, limit }) =>
-      ask({ system: 'queue redis', what: 'look at what is owed' }, () =>
-        owedIn(partition).slice(from, from + limit),
-      ),
+      ask({ system, what: 'look at what is owed' }, () => owedIn(partition).slice(from, from + limit)),
   }
 
-  const queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive'> = {
+  const queue: Queue = {
     async add(alerts) {
       if (alerts.length === 0) return
-      await ask({ system: 'queue redis', what: 'add jobs', writes: true }, () => {
+      await ask({ system, what: 'add jobs', writes: true }, () => {
         const state = redis.now()
         const jobs = new Map(state.jobs)
         for (const alert of alerts) {
-          jobs.set(alert.id, jobs.get(alert.id) ?? 'live')
-          queued?.(alert.id)
+          jobs.set(alert.id, jobs.get(alert.id) ?? { alert, state: 'live', lockedUntilMs: 0, runs: 0 })
         }
         redis.set({ ...state, jobs })
       })
     },
 
     stateOf: (id) =>
-      ask(
-        { system: 'queue redis', what: 'look at a job' },
-        (): JobState => redis.now().jobs.get(id) ?? 'absent',
-      ),
+      ask({ system, what: 'look at a job' }, (): JobState => redis.now().jobs.get(id)?.state ?? 'absent'),
 
     revive: (id) =>
-      ask({ system: 'queue redis', what: 'let a job run again', writes: true }, () => {
+      ask({ system, what: 'let a job run again', writes: true }, () => {
         const state = redis.now()
-        if (state.jobs.get(id) === 'failed')
-          redis.set({ ...state, jobs: new Map(state.jobs).set(id, 'live') })
+        const job = state.jobs.get(id)
+        if (job?.state === 'failed')
+          redis.set({ ...state, jobs: new Map(state.jobs).set(id, { ...job, state: 'live' }) })
       }),
   }
 
   return { book, queue }
+}
+
+/** Ends an obligation; a body goes with the last one that needs it. */
+function end(alert: OwedAlert, state: QueueState): QueueState {
+  const owed = new Map(state.owed)
+  const wasOwed = owed.delete(placeOf(alert.partition, obligationOf(alert)))
+  const bodies = new Map(state.bodies)
+  const body = bodies.get(bodyOf(alert))
+  if (wasOwed && body !== undefined) {
+    if (body.needed > 1) bodies.set(bodyOf(alert), { ...body, needed: body.needed - 1 })
+    else bodies.delete(bodyOf(alert))
+  }
+  const outstanding = new Map(state.outstanding)
+  const count = outstanding.get(alert.endpointId) ?? 0
+  if (count > 1) outstanding.set(alert.endpointId, count - 1)
+  else outstanding.delete(alert.endpointId)
+  return { ...state, owed, bodies, outstanding }
 }

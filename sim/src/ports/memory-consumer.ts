@@ -97,7 +97,7 @@ export function openMemoryConsumer(options: {
    * Runs between the chunks, `everyMs` after there was something new in `watches` or it was asked for, and again when
    * it has failed: at all times, and a run would never come to rest.
    */
-  tick?: NonNullable<PartitionConsumerOptions['tick']> & { watches: string }
+  tick?: NonNullable<PartitionConsumerOptions['tick']> & { watches?: string }
   chunkSize: () => number
   /** A partition must not be read. */
   stopped: (problem: string) => void
@@ -142,7 +142,7 @@ export function openMemoryConsumer(options: {
   async function own(slot: Slot): Promise<void> {
     const ends = [
       broker.onAppend({ topic, partition: slot.partition }, () => slot.wake()),
-      ...(tick === undefined
+      ...(tick?.watches === undefined
         ? []
         : [broker.onAppend({ topic: tick.watches, partition: slot.partition }, () => armTick(slot))]),
     ]

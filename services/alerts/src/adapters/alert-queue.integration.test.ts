@@ -8,6 +8,7 @@ import { owedAlert } from '../owed-alert.ts'
 import { alertOfJob, openAlertQueue, queueName, queuePrefix } from './alert-queue.ts'
 
 const log = createLogger('alerts-test', { level: 'silent' })
+const first = { priorityOf: () => 1 }
 const waiting = { timeout: 20_000, interval: 20 }
 
 async function openScene() {
@@ -21,8 +22,7 @@ async function openScene() {
     const worker = new Worker<unknown, null>(
       queueName,
       async (job) => {
-        const alert = alertOfJob(job.data)
-        runs.push(alert?.id ?? 'unknown')
+        runs.push(alertOfJob(job.data)?.alert.id ?? 'unknown')
         run(job.id ?? '', runs.length)
         return null
       },
@@ -41,7 +41,8 @@ async function openScene() {
 const alerts = (count: number) =>
   Array.from({ length: count }, (_, index) =>
     owedAlert({
-      registrationKey: `client/merchant-${index}/`,
+      subject: `client/merchant-${index}/`,
+      variant: '',
       version: 1,
       endpointId: 'one',
       partition: 0,
@@ -52,11 +53,11 @@ const alerts = (count: number) =>
 test('more alerts than go into one call are added, each once, however often', async () => {
   const { queue, runs, openWorker } = await openScene()
   const many = alerts(600)
-  await queue.add(many.slice(0, 300))
-  await queue.add(many)
+  await queue.add(many.slice(0, 300), first)
+  await queue.add(many, first)
   openWorker(() => {})
   await expect.poll(() => runs.length, waiting).toBe(600)
-  await queue.add(many)
+  await queue.add(many, first)
   expect(runs.toSorted()).toEqual(many.map(({ id }) => id).toSorted())
 })
 
@@ -65,7 +66,7 @@ test('a job is absent, live, completed or failed; one that failed can run again'
   const [good, bad] = alerts(2)
   if (good === undefined || bad === undefined) throw new Error('two alerts')
   expect(await queue.stateOf(good.id)).toBe('absent')
-  await queue.add([good, bad])
+  await queue.add([good, bad], first)
   expect(await queue.stateOf(good.id)).toBe('live')
 
   openWorker((id) => {
@@ -81,18 +82,45 @@ test('a job holds pointers and neither body nor secret', async () => {
   const { queue, redis, keyPrefix } = await openScene()
   const [alert] = alerts(1)
   if (alert === undefined) throw new Error('one alert')
-  await queue.add([alert])
+  await queue.add([alert], first)
   const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${alert.id}`)
-  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toEqual(alert)
-  expect(Object.keys(JSON.parse(job['data'] ?? ''))).toEqual([
-    'registrationKey',
-    'version',
+  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toEqual({ alert, isRepair: false, replayId: null })
+  expect(Object.keys(JSON.parse(job['data'] ?? '')).toSorted()).toEqual([
     'endpointId',
-    'partition',
     'owedSinceMs',
+    'partition',
+    'subject',
+    'variant',
+    'version',
   ])
 })
 
 test('what no build of ours wrote is no alert', () => {
   expect(alertOfJob({ version: 1 })).toBeNull()
+})
+
+test('the short backlog of one endpoint goes before the long one of another', async () => {
+  const { queue, runs, openWorker } = await openScene()
+  const [a1, a2, a3, b1] = alerts(4)
+  if (a1 === undefined || a2 === undefined || a3 === undefined || b1 === undefined) throw new Error('four')
+  const ranks = new Map([
+    [a1.id, 1],
+    [a2.id, 2],
+    [a3.id, 5_000_000],
+    [b1.id, 0],
+  ])
+  await queue.add([a3, a2, a1], { priorityOf: ({ id }) => ranks.get(id) ?? 1 })
+  await queue.add([b1], { priorityOf: ({ id }) => ranks.get(id) ?? 1 })
+  openWorker(() => {})
+  await expect.poll(() => runs.length, waiting).toBe(4)
+  expect(runs).toEqual([a1.id, b1.id, a2.id, a3.id])
+})
+
+test('a job that was made anew says so', async () => {
+  const { queue, redis, keyPrefix } = await openScene()
+  const [alert] = alerts(1)
+  if (alert === undefined) throw new Error('one alert')
+  await queue.add([alert], { ...first, isRepair: true })
+  const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${alert.id}`)
+  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toMatchObject({ isRepair: true })
 })

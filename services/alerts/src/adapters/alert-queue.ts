@@ -8,9 +8,16 @@ import { type OwedAlert, owedAlert } from '../owed-alert.ts'
 /** What BullMQ knows of an alert's job. */
 export type JobState = 'live' | 'absent' | 'failed' | 'completed'
 
+export type AddOptions = {
+  /** How many were outstanding for the endpoint with it: a low number runs first. */
+  priorityOf: (alert: OwedAlert) => number
+  /** Jobs that were lost are made anew, so what became of the ones before is not known. */
+  isRepair?: boolean
+}
+
 export type AlertQueue = AsyncDisposable & {
   /** Adds a job per alert; one that is there already stays as it is. May be cut short: then all come again. */
-  add(alerts: readonly OwedAlert[]): Promise<void>
+  add(alerts: readonly OwedAlert[], options: AddOptions): Promise<void>
   stateOf(alertId: string): Promise<JobState>
   /** Lets a failed job run again. */
   revive(alertId: string): Promise<void>
@@ -23,20 +30,32 @@ export const queuePrefix = (keyPrefix: string) => `${keyPrefix}{bq0}`
 
 /** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
 const jobData = z.object({
-  registrationKey: z.string(),
+  subject: z.string(),
   version: z.number().int(),
   endpointId: z.string(),
+  variant: z.string(),
   partition: z.number().int(),
   owedSinceMs: z.number(),
+  /** Another job of the alert was lost. */
+  isRepair: z.literal(true).optional(),
+  /** The run of a replay that sends it once more. */
+  replayId: z.string().optional(),
 })
 
+export type JobAlert = { alert: OwedAlert; isRepair: boolean; replayId: string | null }
+
 /** The alert that a job is about; null when no build of ours wrote it. */
-export function alertOfJob(data: unknown): OwedAlert | null {
+export function alertOfJob(data: unknown): JobAlert | null {
   const parsed = jobData.safeParse(data)
-  return parsed.success ? owedAlert(parsed.data) : null
+  if (!parsed.success) return null
+  const { isRepair = false, replayId = null, ...alert } = parsed.data
+  return { alert: owedAlert(alert), isRepair, replayId }
 }
 
 const maxJobsPerCall = 250
+/** BullMQ runs jobs without a priority before all others, so each has one. */
+const leastPriority = 1
+const mostPriority = 2_097_151
 
 /** Opens the queue on a connection that the caller keeps. */
 export function openAlertQueue({
@@ -63,15 +82,19 @@ export function openAlertQueue({
   queue.on('error', (error) => log.warn({ problem: error.message }, 'queue.trouble'))
 
   return {
-    async add(alerts) {
+    async add(alerts, { priorityOf, isRepair = false }) {
       for (let start = 0; start < alerts.length; start += maxJobsPerCall) {
         const slice = alerts.slice(start, start + maxJobsPerCall)
         const jobs = await queue.addBulk(
-          slice.map(({ id, registrationKey, version, endpointId, partition, owedSinceMs }) => ({
-            name: 'alert' as const,
-            data: { registrationKey, version, endpointId, partition, owedSinceMs },
-            opts: { jobId: id },
-          })),
+          slice.map((alert) => {
+            const { id, ...data } = alert
+            const priority = Math.min(Math.max(priorityOf(alert), leastPriority), mostPriority)
+            return {
+              name: 'alert' as const,
+              data: isRepair ? { ...data, isRepair } : data,
+              opts: { jobId: id, priority },
+            }
+          }),
         )
         // BullMQ gives back a number in place of an id for what it did not add.
         for (const [index, job] of jobs.entries()) {

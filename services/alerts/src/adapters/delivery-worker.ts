@@ -1,6 +1,7 @@
 import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deliver, Run } from '../delivery/delivery.ts'
+import type { DeliverReplay } from '../delivery/replay-delivery.ts'
 import { alertOfJob, queueName, queuePrefix } from './alert-queue.ts'
 import { disconnectTimeoutMs, reconnectPauseMs } from '@signalbox/redis-link/redis-link'
 
@@ -9,6 +10,10 @@ export type DeliveryWorker = AsyncDisposable & {
   state: () => { ok: boolean; detail: string }
 }
 
+/** How BullMQ tells that a process died with a job: its lock was not renewed. */
+export type Locks = { durationMs: number; stalledEveryMs: number; mostStalls: number }
+
+const standardLocks: Locks = { durationMs: 30_000, stalledEveryMs: 15_000, mostStalls: 20 }
 const hourSeconds = 60 * 60
 /** As long as a call takes at most; then what is under way is cancelled. */
 const drainMs = 15_000
@@ -43,24 +48,38 @@ export function openDeliveryWorker({
   redis: { url, keyPrefix },
   concurrency,
   deliver,
+  deliverReplay,
+  locks = standardLocks,
   stop,
   log,
 }: {
   redis: { url: string; keyPrefix: string }
   concurrency: number
   deliver: Deliver
+  deliverReplay: DeliverReplay
+  locks?: Locks
   stop: AbortSignal
   log: Logger
 }): DeliveryWorker {
+  async function runOf(job: Job<unknown, string, 'alert'>, signal: AbortSignal): Promise<Run> {
+    const found = alertOfJob(job.data)
+    if (found === null) throw new UnrecoverableError('no build of ours wrote this job')
+    const { alert, isRepair, replayId } = found
+    if (replayId !== null) {
+      return deliverReplay({ alert, replayId, attempt: job.attemptsMade + 1 }, { signal })
+    }
+    const isDoubtful = isRepair || job.stalledCounter > 0
+    return deliver({ alert, isRetry: job.attemptsMade > 0, isDoubtful }, { signal })
+  }
+
   const underWay = new Set<unknown>()
   let draining: Promise<void> | undefined
   const worker = new AlertWorker(
     queueName,
     async (job, token, signal) => {
-      const alert = alertOfJob(job.data)
-      if (alert === null) throw new UnrecoverableError('no build of ours wrote this job')
-      const running = deliver(alert, { signal: signal ?? stop }).catch((error: unknown) => {
-        log.warn({ alertId: alert.id, err: error }, 'alert.run_failed')
+      const running = runOf(job, signal ?? stop).catch((error: unknown) => {
+        if (error instanceof UnrecoverableError) throw error
+        log.warn({ alertId: job.id, err: error }, 'alert.run_failed')
         throw new ComesAgain('trouble of ours', troublePauseMs())
       })
       underWay.add(running)
@@ -74,6 +93,7 @@ export function openDeliveryWorker({
       connection: {
         url,
         maxRetriesPerRequest: null,
+        enableAutoPipelining: true,
         // A Redis that is away would otherwise keep a process that stops.
         retryStrategy: (times) => (draining === undefined ? reconnectPauseMs(times) : null),
         socketTimeout: socketTimeoutMs,
@@ -81,10 +101,11 @@ export function openDeliveryWorker({
       },
       prefix: queuePrefix(keyPrefix),
       concurrency,
-      lockDuration: 30_000,
-      stalledInterval: 15_000,
-      // A stall is a crash of ours and says nothing about the alert: past this limit its job fails unsent.
-      maxStalledCount: 20,
+      lockDuration: locks.durationMs,
+      stalledInterval: locks.stalledEveryMs,
+      // A stall is a crash of ours and says nothing about the alert. Past this limit its job fails unsent, and the sweeper
+      // lets it run again.
+      maxStalledCount: locks.mostStalls,
       drainDelay: 2,
       removeOnComplete: { age: 2 * hourSeconds },
       removeOnFail: { age: 7 * 24 * hourSeconds },
@@ -123,6 +144,7 @@ async function endRun(
 ): Promise<string> {
   switch (run.kind) {
     case 'known_settled':
+    case 'replayed':
       break
     case 'settled':
       // Failed jobs are kept for longer, as the dead letters.

@@ -1,5 +1,4 @@
 import type { AlertReceipt } from '@signalbox/contracts/alert'
-import { partitionOf } from '@signalbox/kafka/partition'
 import type { Producer } from '@signalbox/kafka/producer'
 
 const deadlineMs = 5_000
@@ -8,17 +7,15 @@ const deadlineMs = 5_000
 export function createKafkaReceipts({
   producer,
   topic,
-  partitions,
 }: {
   producer: Pick<Producer, 'publish'>
   topic: string
-  partitions: number
 }) {
   return {
     async write(receipt: AlertReceipt): Promise<void> {
-      const key = receipt.alertId
-      const record = { topic, partition: partitionOf(key, partitions), key, value: JSON.stringify(receipt) }
-      await producer.publish([record], { deadlineMs })
+      // With the change's partition, so that its marker stands where its obligation does.
+      const { alertId: key, partition } = receipt
+      await producer.publish([{ topic, partition, key, value: JSON.stringify(receipt) }], { deadlineMs })
     },
   }
 }

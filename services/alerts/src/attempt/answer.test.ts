@@ -1,11 +1,13 @@
+import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { expect, test } from 'vitest'
-import { type Answer, judge, showsTrouble } from './answer.ts'
+import { judge, showsTrouble } from './answer.ts'
 
 const nowMs = Date.UTC(2026, 0, 1)
 const answered = (status: number, retryAfter: string | null = null): Answer => ({
   kind: 'status',
   status,
   retryAfter,
+  body: null,
 })
 
 test.each([200, 201, 202, 204, 299])('%d is delivered', (status) => {
@@ -41,11 +43,14 @@ test.each([
   expect(judge(answered(status, '5'), { nowMs })).toEqual({ kind: 'refused', status, error })
 })
 
-test.each(['timeout', 'dns', 'tls', 'connection'] as const)('no answer (%s) is tried again', (error) => {
-  const verdict = judge({ kind: 'none', error }, { nowMs })
-  expect(verdict).toEqual({ kind: 'failed', status: null, error, retryAfterMs: null })
-  expect(showsTrouble(verdict)).toBe(true)
-})
+test.each(['timeout', 'dns', 'tls', 'connection', 'address_refused', 'mail_unavailable'] as const)(
+  'no answer (%s) is tried again',
+  (error) => {
+    const verdict = judge({ kind: 'none', error }, { nowMs })
+    expect(verdict).toEqual({ kind: 'failed', status: null, error, retryAfterMs: null })
+    expect(showsTrouble(verdict)).toBe(true)
+  },
+)
 
 test('a failed attempt carries what the endpoint asked for', () => {
   expect(judge(answered(503, '7'), { nowMs })).toMatchObject({ retryAfterMs: 7_000 })

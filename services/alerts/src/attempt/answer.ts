@@ -1,25 +1,6 @@
+import type { AttemptError } from '@signalbox/alert-endpoints/attempt-log'
+import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { retryAfterMs } from './retry-after.ts'
-
-/** How an HTTP call to an endpoint ended: with a status, or without one. */
-export type Answer =
-  | { kind: 'status'; status: number; retryAfter: string | null }
-  | { kind: 'none'; error: TransportError }
-
-/** Closed, because merchants may see them. */
-export type TransportError = 'timeout' | 'dns' | 'tls' | 'connection'
-
-export type AttemptError =
-  | TransportError
-  /** A redirect, which is never followed. */
-  | 'redirected'
-  /** A 4xx by which the endpoint says that it will never take this. */
-  | 'rejected'
-  /** 410: the endpoint is no more. */
-  | 'gone'
-  /** A 4xx that asks for patience. */
-  | 'busy'
-  | 'server_error'
-  | 'unexpected_status'
 
 export type Verdict =
   | { kind: 'delivered'; status: number }
@@ -47,7 +28,7 @@ export function judge(answer: Answer, { nowMs }: { nowMs: number }): Verdict {
   return failed('unexpected_status')
 }
 
-/** Whether the endpoint itself is in trouble; a 4xx is an answer of an endpoint that works. */
+/** Whether the endpoint itself is in trouble; another 4xx is an answer of an endpoint that works. */
 export function showsTrouble(verdict: Verdict): boolean {
   return verdict.kind === 'failed' && verdict.error !== 'redirected'
 }

@@ -1,21 +1,10 @@
-import type { AlertReceipt } from '@signalbox/contracts/alert'
+import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Answer } from '../attempt/answer.ts'
-import { createTroubledEndpoints } from '../attempt/troubled-endpoints.ts'
-import { alertLifeMs, owedAlert } from '../owed-alert.ts'
-import { createDeliver, type DeliveryPorts } from './delivery.ts'
-import type { Progress } from './progress.ts'
+import { alertLifeMs } from '../owed-alert.ts'
+import { alertOf, body, createDeliveryScene, startMs, status, url } from './delivery-scene.fixture.ts'
 
-/** Longer than any pause of the schedule below. */
+/** Longer than any pause of the schedule. */
 const pauseMs = 10_000
-const startMs = Date.UTC(2026, 0, 1)
-const alert = owedAlert({
-  registrationKey: 'client/merchant/',
-  version: 3,
-  endpointId: 'one',
-  partition: 0,
-  owedSinceMs: startMs,
-})
 
 beforeEach(() => {
   vi.useFakeTimers({ now: startMs })
@@ -24,146 +13,98 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A whole of in-memory ports. `breaking` names the calls that fail next, each as often as it is named. */
-function createScene({ answers = [{ kind: 'status', status: 204, retryAfter: null }] as Answer[] } = {}) {
-  const state = {
-    progress: null as Progress | null,
-    isSettled: false,
-    isOwed: true,
-    body: '{"a":1}' as string | null,
-    hasEndpoint: true,
+/** One alert for a verified endpoint that gives these answers, the last one again and again. */
+function createScene(answers: readonly Answer[] = [status(204)]) {
+  const scene = createDeliveryScene({
+    answer: (n) => answers[Math.min(n, answers.length) - 1] ?? status(204),
+  })
+  scene.change({ kind: 'verify', address: url })
+  const alert = alertOf(3)
+  return {
+    ...scene,
+    alert,
+    run: (options: Parameters<typeof scene.run>[1] = {}) => scene.run(alert, options),
   }
-  const sent: { id: string | undefined; body: string }[] = []
-  const receipts: AlertReceipt[] = []
-  const breaking: string[] = []
-  const mayBreak = (call: string) => {
-    const index = breaking.indexOf(call)
-    if (index === -1) return
-    breaking.splice(index, 1)
-    throw new Error(`${call} is broken`)
-  }
-  const ports: DeliveryPorts = {
-    book: {
-      async read() {
-        mayBreak('read')
-        return { isSettled: state.isSettled, progress: state.progress, body: state.body }
-      },
-      async keep(_, made) {
-        mayBreak('keep')
-        state.progress = made
-      },
-      async markSettled() {
-        mayBreak('markSettled')
-        state.isSettled = true
-      },
-      async clear() {
-        mayBreak('clear')
-        state.isOwed = false
-        state.progress = null
-      },
-    },
-    receipts: {
-      async write(receipt) {
-        mayBreak('receipt')
-        receipts.push(receipt)
-      },
-    },
-    endpoints: {
-      find: (id) =>
-        state.hasEndpoint ? { id, url: 'https://merchant.example/', secret: Buffer.alloc(32) } : undefined,
-    },
-    troubled: createTroubledEndpoints(),
-    async send({ headers, body, signal }) {
-      signal.throwIfAborted()
-      sent.push({ id: headers['webhook-id'], body })
-      return answers[Math.min(sent.length, answers.length) - 1] ?? { kind: 'none', error: 'connection' }
-    },
-    report: { attempted() {}, settled() {} },
-  }
-  const stop = new AbortController()
-  const deliver = createDeliver(ports, { backoffMs: [1_000, 2_000], stop: stop.signal })
-  const run = (signal = new AbortController().signal) => deliver(alert, { signal })
-  return { state, sent, receipts, breaking, ports, run, stop }
 }
 
-const status = (code: number, retryAfter: string | null = null): Answer => ({
-  kind: 'status',
-  status: code,
-  retryAfter,
-})
-
 test('a delivered alert has a receipt and a marker and is owed no longer', async () => {
-  const { run, sent, receipts, state } = createScene()
+  const { run, alert, sent, receipts, known, attempts, left } = createScene()
   expect(await run()).toEqual({ kind: 'settled', outcome: { kind: 'delivered', at: startMs } })
-  expect(sent).toEqual([{ id: alert.id, body: '{"a":1}' }])
+  expect(sent).toMatchObject([{ id: alert.id, body, headers: { 'x-own': 'yes' } }])
   expect(receipts).toEqual([
     {
       alertId: alert.id,
+      subject: 'client/merchant/',
       registration: { clientId: 'client', referenceMerchantId: 'merchant', referenceStoreId: null },
       version: 3,
       endpointId: 'one',
+      partition: 0,
+      eventTypes: [],
       outcome: 'delivered',
       reason: null,
       attempts: 1,
       lastStatus: 204,
       lastError: null,
+      firstAttemptAt: '2026-01-01T00:00:00.000Z',
+      lastAttemptAt: '2026-01-01T00:00:00.000Z',
       settledAt: '2026-01-01T00:00:00.000Z',
     },
   ])
-  expect(state).toMatchObject({ isSettled: true, isOwed: false, progress: null })
+  expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false, progress: null })
+  expect(attempts).toMatchObject([
+    { alertId: alert.id, attempt: 1, status: 204, error: null, nextInMs: null },
+  ])
+  expect(left).toEqual(['fine'])
 })
 
-test('a settled alert is never sent again', async () => {
-  const { run, sent, receipts } = createScene()
+test('a settled alert is never sent again, and its place in the lane is given back', async () => {
+  const { run, sent, receipts, left } = createScene()
   await run()
   expect(await run()).toEqual({ kind: 'known_settled' })
-  expect([sent.length, receipts.length]).toEqual([1, 1])
+  expect([sent.length, receipts.length, left]).toEqual([1, 1, ['fine', 'neutral']])
 })
 
-test.each(['receipt', 'markSettled', 'clear'])(
-  'after a 2xx a run that breaks at %s sends nothing a second time',
-  async (call) => {
-    const { run, sent, receipts, breaking, state } = createScene()
-    breaking.push(call, call)
-    await expect(run()).rejects.toThrow(`${call} is broken`)
-    await expect(run()).rejects.toThrow(`${call} is broken`)
-    await run()
-    expect(sent).toHaveLength(1)
-    expect(new Set(receipts.map((receipt) => JSON.stringify(receipt))).size).toBe(1)
-    expect(state).toMatchObject({ isSettled: true, isOwed: false })
-  },
-)
+test.each(['receipt', 'settle'])('after a 2xx a run that breaks at %s sends nothing again', async (call) => {
+  const { run, alert, sent, receipts, breaking, known } = createScene()
+  breaking.push(call, call)
+  await expect(run()).rejects.toThrow(`${call} is broken`)
+  await expect(run()).rejects.toThrow(`${call} is broken`)
+  await run()
+  expect(sent).toHaveLength(1)
+  expect(new Set(receipts.map((receipt) => JSON.stringify(receipt))).size).toBe(1)
+  expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
+})
 
 test('an outcome stays with the process for as long as Redis is away, also when the job is taken from it', async () => {
-  const { run, sent, breaking, state } = createScene()
+  const { run, alert, sent, breaking, known } = createScene()
   breaking.push(...Array.from({ length: 300 }, () => 'keep'))
   const lock = new AbortController()
-  const running = run(lock.signal)
+  const running = run({ signal: lock.signal })
   await vi.advanceTimersByTimeAsync(60_000)
   lock.abort()
   expect(await run()).toMatchObject({ kind: 'held' })
   await vi.advanceTimersByTimeAsync(100_000)
   expect(await running).toMatchObject({ kind: 'settled' })
   expect(sent).toHaveLength(1)
-  expect(state.isSettled).toBe(true)
+  expect(known(alert.id).isSettled).toBe(true)
   expect(await run()).toEqual({ kind: 'known_settled' })
 })
 
 test('a failed attempt that cannot be written down keeps its count and its pause', async () => {
-  const { run, breaking, state } = createScene({ answers: [status(429, '3600'), status(200)] })
+  const { run, alert, breaking, known } = createScene([status(429, '3600'), status(200)])
   breaking.push(...Array.from({ length: 100 }, () => 'keep'))
   const running = run()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(await running).toMatchObject({ kind: 'again' })
-  expect(state.progress?.attempts).toBe(1)
-  expect(state.progress?.dueAtMs).toBeGreaterThanOrEqual(startMs + 3_600_000)
+  expect(known(alert.id).progress?.attempts).toBe(1)
+  expect(known(alert.id).progress?.dueAtMs).toBeGreaterThanOrEqual(startMs + 3_600_000)
 })
 
 test('a stop whose time is over ends the wait for Redis', async () => {
   const { run, breaking, stop } = createScene()
   breaking.push(...Array.from({ length: 300 }, () => 'keep'))
   const cancelled = new AbortController()
-  const failure = run(cancelled.signal).catch((error: unknown) => String(error))
+  const failure = run({ signal: cancelled.signal }).catch((error: unknown) => String(error))
   stop.abort()
   await vi.advanceTimersByTimeAsync(10_000)
   cancelled.abort()
@@ -172,41 +113,51 @@ test('a stop whose time is over ends the wait for Redis', async () => {
 })
 
 test('attempts are counted over runs, also those that a lost job began', async () => {
-  const { run, receipts } = createScene({ answers: [status(500), status(503), status(200)] })
+  const { run, receipts } = createScene([status(500), status(503), status(200)])
   expect(await run()).toMatchObject({ kind: 'again', why: 'server_error' })
   vi.advanceTimersByTime(pauseMs)
   expect(await run()).toMatchObject({ kind: 'again', why: 'server_error' })
   vi.advanceTimersByTime(pauseMs)
   expect(await run()).toMatchObject({ kind: 'settled' })
-  expect(receipts).toMatchObject([{ outcome: 'delivered', attempts: 3, lastStatus: 200 }])
+  expect(receipts).toMatchObject([
+    {
+      outcome: 'delivered',
+      attempts: 3,
+      lastStatus: 200,
+      firstAttemptAt: '2026-01-01T00:00:00.000Z',
+      lastAttemptAt: '2026-01-01T00:00:20.000Z',
+    },
+  ])
 })
 
 test('a job that was made anew too early makes no call and waits for the rest of the pause', async () => {
-  const { run, sent } = createScene({ answers: [status(503, '60'), status(200)] })
+  const { run, sent, left } = createScene([status(503, '60'), status(200)])
   await run()
   vi.setSystemTime(startMs + 20_000)
   const early = await run()
   expect(early.kind === 'held' ? early.delayMs : 0).toBeGreaterThanOrEqual(40_000)
   expect(sent).toHaveLength(1)
+  expect(left).toEqual(['trouble', 'neutral'])
 })
 
 test.each([
-  ['the endpoint refuses it', [status(410)], 'refused', 1, 'gone'],
+  ['the endpoint is gone', [status(410)], 'refused', 1, 'gone'],
+  ['the endpoint refuses it', [status(404)], 'refused', 1, 'rejected'],
   ['the schedule is used up', [status(500)], 'attempts_used_up', 3, 'server_error'],
   ['nobody answers', [{ kind: 'none', error: 'dns' } as const], 'attempts_used_up', 3, 'dns'],
 ])('an alert is given up with a receipt when %s', async (_, answers, reason, attempts, lastError) => {
-  const { run, receipts, state } = createScene({ answers })
+  const { run, alert, receipts, known } = createScene(answers)
   for (let i = 1; i < attempts; i++) {
     await run()
     vi.advanceTimersByTime(pauseMs)
   }
   expect(await run()).toMatchObject({ kind: 'settled', outcome: { kind: 'given_up', reason } })
   expect(receipts).toMatchObject([{ outcome: 'given_up', reason, attempts, lastError }])
-  expect(state.isSettled).toBe(true)
+  expect(known(alert.id).isSettled).toBe(true)
 })
 
 test('an alert whose time is over is given up without another call', async () => {
-  const { run, sent, receipts } = createScene({ answers: [status(500)] })
+  const { run, sent, receipts } = createScene([status(500)])
   await run()
   vi.setSystemTime(startMs + alertLifeMs)
   expect(await run()).toMatchObject({ outcome: { kind: 'given_up', reason: 'expired' } })
@@ -216,46 +167,116 @@ test('an alert whose time is over is given up without another call', async () =>
   ])
 })
 
-test('an alert whose endpoint nobody knows any more is given up, but only after an hour', async () => {
-  const { run, sent, state } = createScene()
-  state.hasEndpoint = false
+test('an alert whose endpoint nobody knows is given up, but only after an hour', async () => {
+  const { run, sent, forgetEndpoint } = createScene()
+  forgetEndpoint()
   expect(await run()).toMatchObject({ kind: 'held' })
   vi.setSystemTime(startMs + 60 * 60_000)
   expect(await run()).toMatchObject({ outcome: { kind: 'given_up', reason: 'endpoint_gone' } })
   expect(sent).toEqual([])
 })
 
-test('an endpoint that only this process did not know yet still gets its alert', async () => {
-  const { run, sent, state } = createScene()
-  state.hasEndpoint = false
-  expect(await run()).toMatchObject({ kind: 'held' })
-  state.hasEndpoint = true
-  expect(await run()).toMatchObject({ kind: 'settled' })
+test.each([
+  ['an operator has disabled', { kind: 'disable', reason: 'by_operator' }, 'endpoint_disabled'],
+  ['that is gone', { kind: 'disable', reason: 'gone' }, 'endpoint_disabled'],
+  ['whose owner has enough', { kind: 'disable', reason: 'unsubscribed' }, 'endpoint_disabled'],
+  ['that was deleted', { kind: 'delete' }, 'endpoint_gone'],
+] as const)('what is pending for an endpoint %s is given up', async (_, change, reason) => {
+  const scene = createScene()
+  scene.change(change)
+  expect(await scene.run()).toMatchObject({ outcome: { kind: 'given_up', reason } })
+  expect(scene.sent).toEqual([])
+  expect(scene.receipts).toMatchObject([{ reason, attempts: 0, firstAttemptAt: null }])
+})
+
+test('what is pending for an endpoint that has to be verified again waits', async () => {
+  const scene = createScene()
+  const target = { type: 'webhook', url: 'https://other.example/', headers: {} } as const
+  scene.change({ kind: 'update', settings: { target } })
+  expect(await scene.run()).toMatchObject({ kind: 'held' })
+  scene.change({ kind: 'verify', address: target.url })
+  expect(await scene.run()).toMatchObject({ kind: 'settled' })
+})
+
+test('a superseded alert is skipped only where the endpoint wants it so', async () => {
+  const scene = createScene()
+  scene.keep(scene.alert.id, { isSuperseded: true })
+  scene.change({ kind: 'update', settings: { skipsSuperseded: true } })
+  expect(await scene.run()).toMatchObject({ outcome: { kind: 'given_up', reason: 'superseded' } })
+  expect(scene.sent).toEqual([])
+
+  const other = createScene()
+  other.keep(other.alert.id, { isSuperseded: true })
+  expect(await other.run()).toMatchObject({ outcome: { kind: 'delivered' } })
+})
+
+test('410 disables the endpoint before anything is settled, also when that takes a second run', async () => {
+  const { run, state, endpoint, receipts, sent } = createScene([status(410)])
+  state.isBusy = true
+  await expect(run()).rejects.toThrow('is being changed')
+  expect(receipts).toEqual([])
+  state.isBusy = false
+  expect(await run()).toMatchObject({ outcome: { reason: 'refused' } })
+  expect(endpoint()).toMatchObject({ state: 'disabled', reason: 'gone' })
   expect(sent).toHaveLength(1)
 })
 
 test('without its body an alert waits until its time is over, and then still gets a receipt', async () => {
-  const { run, sent, receipts, state } = createScene()
-  state.body = null
-  await expect(run()).rejects.toThrow('is lost')
+  const { run, alert, sent, receipts, keep } = createScene()
+  keep(alert.id, { body: null })
+  expect(await run()).toEqual({ kind: 'held', delayMs: 60_000 })
   vi.setSystemTime(startMs + alertLifeMs)
   await run()
   expect(sent).toEqual([])
-  expect(receipts).toMatchObject([{ outcome: 'given_up', reason: 'expired' }])
+  expect(receipts).toMatchObject([{ outcome: 'given_up', reason: 'expired', eventTypes: [] }])
 })
 
 test('a call that is cancelled counts as no attempt and says nothing against the endpoint', async () => {
-  const { run, state, receipts } = createScene()
-  await expect(run(AbortSignal.abort(new Error('stopping')))).rejects.toThrow('stopping')
-  expect(state.progress).toBeNull()
+  const { run, alert, known, receipts, left, health } = createScene()
+  await expect(run({ signal: AbortSignal.abort(new Error('stopping')) })).rejects.toThrow('stopping')
+  expect(known(alert.id).progress).toBeNull()
+  expect([left, health().failures]).toEqual([['neutral'], 0])
   await run()
   expect(receipts).toMatchObject([{ attempts: 1 }])
 })
 
-test('an endpoint in trouble with enough calls under way is not called', async () => {
-  const { run, ports, sent } = createScene()
-  for (let i = 0; i < 9; i++) ports.troubled.enter('one')
-  for (let i = 0; i < 5; i++) ports.troubled.leave('one', true)
-  expect(await run()).toMatchObject({ kind: 'held' })
+test('a job that the lane does not let through makes no call', async () => {
+  const { run, state, sent } = createScene()
+  state.lane = { kind: 'wait', why: 'open', waitMs: 7_000, serviceMs: 0, outstanding: 0 }
+  expect(await run()).toEqual({ kind: 'held', delayMs: 7_000 })
   expect(sent).toEqual([])
+})
+
+test('retries take a part of the slots only', async () => {
+  const gate = Promise.withResolvers<Answer>()
+  const scene = createDeliveryScene({ answer: () => gate.promise })
+  scene.change({ kind: 'verify', address: url })
+  const retries = [1, 2].map((version) => scene.run(alertOf(version), { isRetry: true }))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(await scene.run(alertOf(3), { isRetry: true })).toMatchObject({ kind: 'held' })
+  const first = scene.run(alertOf(4))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(scene.sent).toHaveLength(3)
+  gate.resolve(status(200))
+  await Promise.all([...retries, first])
+  expect(await scene.run(alertOf(3), { isRetry: true })).toMatchObject({ kind: 'settled' })
+})
+
+test.each([
+  ['Redis may have lost markers', true, false],
+  ['the job has stalled or was made anew', false, true],
+])('nothing is sent before the receipts are seen when %s', async (_, isDoubtful, isJobDoubtful) => {
+  const { run, state, sent, seen, breaking } = createScene()
+  state.isDoubtful = isDoubtful
+  breaking.push('seen')
+  await expect(run({ isDoubtful: isJobDoubtful })).rejects.toThrow('seen is broken')
+  expect(sent).toEqual([])
+  await run({ isDoubtful: isJobDoubtful })
+  expect([sent.length, seen]).toEqual([1, [0]])
+})
+
+test('what an attempt did to the endpoint holds nothing up when it cannot be written down', async () => {
+  const { run, breaking } = createScene([status(500)])
+  breaking.push('health')
+  expect(await run()).toMatchObject({ kind: 'again' })
 })

@@ -1,14 +1,23 @@
-import type { AlertReceipt } from '@signalbox/contracts/alert'
-import { judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
-import { nextStep } from '../attempt/next-step.ts'
-import type { SendWebhook } from '../attempt/send-webhook.ts'
-import type { TroubledEndpoints } from '../attempt/troubled-endpoints.ts'
-import { webhookHeaders } from '../attempt/webhook-headers.ts'
-import type { Endpoint } from '../endpoints/endpoint-directory.ts'
+import { alertBody, type AlertReceipt, eventTypesOf } from '@signalbox/contracts/alert'
+import type { AlertBook } from '../adapters/alert-book.ts'
+import type { Verdict } from '../attempt/answer.ts'
 import { alertLifeMs, type OwedAlert, registrationOf } from '../owed-alert.ts'
+import { type BeforeCall, beforeCall } from './before-call.ts'
+import type { Call, CallEnd, EndpointCalls } from './endpoint-calls.ts'
+import type { EndpointFate } from './endpoint-fate.ts'
+import type { KnownEndpoint, KnownEndpoints } from './known-endpoints.ts'
 import { nothingTried, type Outcome, type Progress } from './progress.ts'
 
-/** What became of one run of an alert's job. Trouble of ours is thrown: the job comes again soon. */
+/** One run of an alert's job. */
+export type AlertRun = {
+  alert: OwedAlert
+  /** A run before it has failed, as far as the queue knows. */
+  isRetry: boolean
+  /** Its job stalled or was made anew: a run before it may have settled the alert, and Redis forgotten it. */
+  isDoubtful: boolean
+}
+
+/** What became of one run of a job. Trouble of ours is thrown: the job comes again soon. */
 export type Run =
   /** It has its receipt now. */
   | { kind: 'settled'; outcome: Outcome }
@@ -16,138 +25,165 @@ export type Run =
   | { kind: 'known_settled' }
   /** An attempt failed and another one is due. */
   | { kind: 'again'; delayMs: number; why: string }
-  /** No attempt was made: it is too early, or the endpoint is in trouble and busy. */
+  /** No attempt was made: it is too early, or the endpoint's lane has no room. */
   | { kind: 'held'; delayMs: number }
+  /** What was to be sent once more has come to its end. */
+  | { kind: 'replayed'; isDelivered: boolean }
 
-export type Deliver = (alert: OwedAlert, options: { signal: AbortSignal }) => Promise<Run>
+export type Deliver = (run: AlertRun, options: { signal: AbortSignal }) => Promise<Run>
 
 export type DeliveryPorts = {
-  book: {
-    read(alert: OwedAlert): Promise<{ isSettled: boolean; progress: Progress | null; body: string | null }>
-    keep(alert: OwedAlert, made: Progress): Promise<void>
-    markSettled(alert: OwedAlert): Promise<void>
-    clear(alert: OwedAlert): Promise<void>
-  }
+  book: Pick<AlertBook, 'begin' | 'keep' | 'settle' | 'clear'>
+  calls: EndpointCalls
+  endpoints: Pick<KnownEndpoints, 'find'>
+  fate: EndpointFate
   receipts: { write(receipt: AlertReceipt): Promise<void> }
-  endpoints: { find(endpointId: string): Endpoint | undefined }
-  troubled: TroubledEndpoints
-  send: SendWebhook
+  /** Whether the markers reflect all receipts of this run of Redis; `upTo` waits until they reflect those of now. */
+  receiptsSeen: { isDoubtful(partition: number): boolean; upTo(partition: number): Promise<unknown> }
   report: DeliveryReport
+  /** Epoch milliseconds. */
+  now: () => number
+  /** From 0 to below 1. */
+  random: () => number
 }
 
 export type DeliveryReport = {
-  attempted(made: {
-    alert: OwedAlert
-    verdict: Verdict
-    attempt: number
-    durationMs: number
-    /** When the next one is due; null for the last one. */
-    nextInMs: number | null
-  }): void
   settled(alert: OwedAlert, outcome: Outcome): void
+  /** An alert that is owed has no body; the fan-out writes it again when Redis has lost what it held. */
+  bodyLost(alert: OwedAlert): void
+  /** What an attempt did to its endpoint could not be written down; the next one makes up for it. */
+  fateUnknown(endpointId: string, error: unknown): void
 }
 
-/** One HTTP call that is to be made. */
-type Call = { alert: OwedAlert; endpoint: Endpoint; body: string; signal: AbortSignal }
-
 const writeDownRetryMs = 500
-/** A process with an older endpoints file must not give up what a newer one has begun to owe. */
-const unknownEndpointLimitMs = 60 * 60 * 1_000
-const unknownEndpointPauseMs = 60_000
+const bodyPauseMs = 60_000
 
-/** Creates the work of one job: find out what is left to do of an alert, do it, and write down what came of it. */
+/**
+ * Creates the work of one job: find out what is left to do of an alert, do it, and write down what came of it.
+ *
+ * @param retrySlots calls of retries that this process makes at a time, so that they leave room for new alerts
+ */
 export function createDeliver(
-  ports: DeliveryPorts,
-  { backoffMs, stop }: { backoffMs: readonly number[]; stop: AbortSignal },
+  { book, calls, endpoints, fate, receipts, receiptsSeen, report, now, random }: DeliveryPorts,
+  { retrySlots, stop }: { retrySlots: number; stop: AbortSignal },
 ): Deliver {
-  const { book, report } = ports
   /** Alerts of which this process knows something that Redis does not know yet. */
   const unwritten = new Set<string>()
+  let retriesUnderWay = 0
 
-  return async function deliver(alert, { signal }) {
+  return async function deliver(run, { signal }) {
+    const { alert, isRetry } = run
     // The job stalled while Redis was away, and its first run, which made the call, still waits to write it down.
-    if (unwritten.has(alert.id)) return { kind: 'held', delayMs: heldMs() }
-    const { isSettled, progress, body } = await book.read(alert)
-    if (isSettled) {
-      await book.clear(alert)
-      return { kind: 'known_settled' }
+    if (unwritten.has(alert.id)) return shortlyHeld()
+    if (!isRetry) return deliverNow(run, signal)
+    if (retriesUnderWay >= retrySlots) return shortlyHeld()
+    retriesUnderWay += 1
+    try {
+      return await deliverNow(run, signal)
+    } finally {
+      retriesUnderWay -= 1
     }
-    const known = progress ?? nothingTried
-    if (known.outcome !== null) return settle(alert, known, known.outcome)
+  }
 
-    const endpoint = ports.endpoints.find(alert.endpointId)
-    if (Date.now() >= alert.owedSinceMs + alertLifeMs) return giveUp(alert, known, 'expired')
-    if (endpoint === undefined) {
-      if (Date.now() >= alert.owedSinceMs + unknownEndpointLimitMs)
-        return giveUp(alert, known, 'endpoint_gone')
-      return { kind: 'held', delayMs: unknownEndpointPauseMs }
+  async function deliverNow({ alert, isRetry, isDoubtful }: AlertRun, signal: AbortSignal): Promise<Run> {
+    const { partition } = alert
+    if (isDoubtful || receiptsSeen.isDoubtful(partition)) await receiptsSeen.upTo(partition)
+    const target = await endpoints.find(alert.endpointId)
+    const [begun, entry] = await Promise.all([
+      book.begin(alert),
+      target === null ? null : calls.enter(alert, target, { isRetry }),
+    ])
+    const known = begun.progress ?? nothingTried
+    const next = beforeCall({ alert, begun, known, target, nowMs: now() })
+    if (next.kind !== 'call') {
+      if (entry?.kind === 'go') await calls.leave(alert)
+      return withoutCall(alert, { known, next, body: begun.body })
     }
-    // A job that was made anew has lost its pause.
-    const earlyMs = (known.dueAtMs ?? 0) - Date.now()
-    if (earlyMs > 0) return { kind: 'held', delayMs: earlyMs }
-    // Written with the obligation and kept for longer than an alert lives, so it can only be lost with Redis.
-    if (body === null)
-      throw new Error(`The body of ${alert.registrationKey} version ${alert.version} is lost`)
-    if (!ports.troubled.enter(endpoint.id)) return { kind: 'held', delayMs: heldMs() }
-    return attempt({ alert, endpoint, body, signal }, known)
+    if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
+    const deadlineMs = alert.owedSinceMs + alertLifeMs
+    const { target: to, body } = next
+    return attempt(
+      { alert, target: to, body, attempt: known.attempts + 1, deadlineMs, isReplay: false, signal },
+      known,
+    )
+  }
+
+  async function withoutCall(alert: OwedAlert, { known, next, body }: Standing): Promise<Run> {
+    switch (next.kind) {
+      case 'known_settled':
+        await book.clear(alert)
+        return { kind: 'known_settled' }
+      case 'settle':
+        return settle(alert, { final: known, outcome: next.outcome, body })
+      case 'give_up': {
+        const outcome: Outcome = { kind: 'given_up', reason: next.reason, at: now() }
+        const final = { ...known, outcome }
+        await book.keep(alert, final)
+        return settle(alert, { final, outcome, body })
+      }
+      case 'hold':
+        return held(next.delayMs)
+      case 'body_lost':
+        report.bodyLost(alert)
+    }
+    return held(bodyPauseMs)
   }
 
   async function attempt(call: Call, known: Progress): Promise<Run> {
-    const { alert } = call
-    const since = performance.now()
-    const verdict = await verdictOf(call)
-    const attempts = known.attempts + 1
-    const nowMs = Date.now()
-    const deadlineMs = alert.owedSinceMs + alertLifeMs
-    const step = nextStep({ verdict, attempts, nowMs, deadlineMs, backoffMs, random: Math.random() })
-    report.attempted({
-      alert,
-      verdict,
-      attempt: attempts,
-      durationMs: performance.now() - since,
-      nextInMs: step.kind === 'again' ? step.delayMs : null,
-    })
-
-    const lastError = verdict.kind === 'delivered' ? null : verdict.error
-    const made = { attempts, lastStatus: verdict.status, lastError, dueAtMs: null, outcome: null }
-    if (step.kind !== 'again') return decided(call, made, { ...step, at: nowMs })
-    await writeDown(call, { ...made, dueAtMs: nowMs + step.delayMs })
-    return { kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' }
-  }
-
-  /** Makes the HTTP call, in a slot that was entered before. */
-  async function verdictOf({ alert, endpoint, body, signal }: Call): Promise<Verdict> {
-    let isTroubled: boolean | null = null
-    try {
-      const headers = webhookHeaders({ id: alert.id, body, secret: endpoint.secret, nowMs: Date.now() })
-      const answer = await ports.send({ url: endpoint.url, headers, body, signal })
-      const verdict = judge(answer, { nowMs: Date.now() })
-      isTroubled = showsTrouble(verdict)
-      return verdict
-    } finally {
-      ports.troubled.leave(endpoint.id, isTroubled)
+    const { alert, target } = call
+    const end = await calls.make(call)
+    const { verdict, step, startedMs, endedMs } = end
+    const isDelivered = verdict.kind === 'delivered'
+    const lastError = isDelivered ? null : verdict.error
+    const progress: Progress = {
+      attempts: call.attempt,
+      firstAttemptAt: known.firstAttemptAt ?? startedMs,
+      lastAttemptAt: startedMs,
+      lastStatus: verdict.status,
+      lastError,
+      dueAtMs: step.kind === 'again' ? endedMs + step.delayMs : null,
+      outcome: step.kind === 'again' ? null : { ...step, at: endedMs },
     }
+    // First of all, so that whatever fails from here on, nothing is sent again.
+    await writeDown(call, { progress, end })
+    const noted = noteFate(target, { verdict, nowMs: endedMs })
+    const rest: Promise<Run> =
+      step.kind === 'again'
+        ? Promise.resolve({ kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' })
+        : settle(alert, { final: progress, outcome: { ...step, at: endedMs }, body: call.body })
+    const [run] = await Promise.all([rest, noted])
+    return run
   }
 
-  /** Writes the outcome down before anything else, so that whatever fails from here on, nothing is sent again. */
-  async function decided(call: Call, made: Progress, outcome: Outcome): Promise<Run> {
-    const final = { ...made, outcome }
-    await writeDown(call, final)
-    return settle(call.alert, final, outcome)
+  async function noteFate(target: KnownEndpoint, of: { verdict: Verdict; nowMs: number }): Promise<void> {
+    const { verdict, nowMs } = of
+    const isSuccess = verdict.kind === 'delivered'
+    // That we have no mail server is no fault of the endpoint's.
+    if (!isSuccess && verdict.error === 'mail_unavailable') return
+    try {
+      await fate.attempted(target, { isSuccess, nowMs })
+    } catch (error) {
+      report.fateUnknown(target.endpoint.endpointId, error)
+    }
   }
 
   /**
    * Only this process knows what came of the call, so it stays with it for as long as Redis is away; a lost lock
    * does not end that, only a stop whose time is over does, or the end of the alert's life.
    */
-  async function writeDown({ alert, signal }: Call, made: Progress): Promise<void> {
+  async function writeDown(
+    call: Call,
+    { progress, end }: { progress: Progress; end: CallEnd },
+  ): Promise<void> {
+    const { alert, signal } = call
     unwritten.add(alert.id)
     try {
-      while (true) {
+      for (;;) {
         try {
-          return await book.keep(alert, made)
+          await Promise.all([book.keep(alert, progress), calls.ended(call, end)])
+          return
         } catch (error) {
-          const isOver = Date.now() >= alert.owedSinceMs + alertLifeMs
+          const isOver = now() >= alert.owedSinceMs + alertLifeMs
           if (isOver || (stop.aborted && signal.aborted)) throw error
         }
         await pause(writeDownRetryMs)
@@ -157,45 +193,53 @@ export function createDeliver(
     }
   }
 
-  async function giveUp(
-    alert: OwedAlert,
-    known: Progress,
-    reason: 'expired' | 'endpoint_gone',
-  ): Promise<Run> {
-    const outcome: Outcome = { kind: 'given_up', reason, at: Date.now() }
-    const final = { ...known, outcome }
-    await book.keep(alert, final)
-    return settle(alert, final, outcome)
+  /** Receipt, then marker, with which the obligation ends: cut anywhere, the next run goes on from there. */
+  async function settle(alert: OwedAlert, of: Settling): Promise<Run> {
+    if (of.final.lastError === 'gone') await fate.isGone(alert.endpointId)
+    await receipts.write(receiptOf(alert, of))
+    await book.settle(alert, now())
+    report.settled(alert, of.outcome)
+    return { kind: 'settled', outcome: of.outcome }
   }
 
-  /** Receipt, then marker, then the end of the obligation: cut anywhere, the next run goes on from there. */
-  async function settle(alert: OwedAlert, final: Progress, outcome: Outcome): Promise<Run> {
-    await ports.receipts.write(receiptOf(alert, final, outcome))
-    await book.markSettled(alert)
-    await book.clear(alert)
-    report.settled(alert, outcome)
-    return { kind: 'settled', outcome }
+  /** Long enough that it costs next to nothing: 0.5 to 2 s. */
+  function shortlyHeld(): Run {
+    return held(Math.round(500 + 1_500 * random()))
   }
 }
 
-function receiptOf(alert: OwedAlert, final: Progress, outcome: Outcome): AlertReceipt {
+type Standing = {
+  known: Progress
+  next: Exclude<BeforeCall, { kind: 'call' }>
+  body: string | null
+}
+
+type Settling = { final: Progress; outcome: Outcome; body: string | null }
+
+function held(delayMs: number): Run {
+  return { kind: 'held', delayMs }
+}
+
+function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertReceipt {
   return {
     alertId: alert.id,
-    registration: registrationOf(alert.registrationKey),
+    subject: alert.subject,
+    registration: registrationOf(alert.subject),
     version: alert.version,
     endpointId: alert.endpointId,
+    partition: alert.partition,
+    eventTypes: body === null ? [] : eventTypesOf(alertBody.parse(JSON.parse(body))),
     outcome: outcome.kind,
     reason: outcome.kind === 'given_up' ? outcome.reason : null,
     attempts: final.attempts,
     lastStatus: final.lastStatus,
     lastError: final.lastError,
+    firstAttemptAt: isoOf(final.firstAttemptAt),
+    lastAttemptAt: isoOf(final.lastAttemptAt),
     settledAt: new Date(outcome.at).toISOString(),
   }
 }
 
-/** Long enough that a backlog of thousands in wait for a dead endpoint costs next to nothing: 5 to 10 s. */
-function heldMs(): number {
-  return Math.round(5_000 + 5_000 * Math.random())
-}
+const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

@@ -1,67 +1,143 @@
+import { createAttemptLog } from '@signalbox/alert-endpoints/attempt-log'
+import type { EndpointWriter } from '@signalbox/alert-endpoints/change-endpoint'
+import { changeEndpoint } from '@signalbox/alert-endpoints/endpoint'
+import { createHealthStore } from '@signalbox/alert-endpoints/endpoint-health'
+import type { EndpointView } from '@signalbox/alert-endpoints/endpoint-view'
+import { createReplayBodies } from '@signalbox/alert-endpoints/replay-bodies'
+import type { SealingKeys } from '@signalbox/alert-endpoints/sealing'
 import type { KafkaConfig } from '@signalbox/kafka/config'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { Logger } from '@signalbox/runtime/log'
+import type { AddressGuard } from '@signalbox/webhook-sender/address-guard'
+import { openWebhookSender } from '@signalbox/webhook-sender/send-webhook'
+import type { SigningKey } from '@signalbox/webhook-sender/webhook-headers'
+import type { Redis } from 'ioredis'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { AlertQueue } from '../adapters/alert-queue.ts'
-import { openDeliveryWorker } from '../adapters/delivery-worker.ts'
+import { type Locks, openDeliveryWorker } from '../adapters/delivery-worker.ts'
 import { createKafkaReceipts } from '../adapters/kafka-receipts.ts'
-import { openWebhookSender } from '../attempt/send-webhook.ts'
-import { createTroubledEndpoints } from '../attempt/troubled-endpoints.ts'
-import type { EndpointDirectory } from '../endpoints/endpoint-directory.ts'
-import { createDeliver, type DeliveryReport } from './delivery.ts'
+import { createLanes } from '../adapters/lanes.ts'
+import type { SendMail } from '../email/mail-sender.ts'
+import { createDeliver, type DeliveryPorts, type DeliveryReport } from './delivery.ts'
+import { type CallReport, type CallRules, createEndpointCalls } from './endpoint-calls.ts'
+import { type ChangeEndpoint, createEndpointFate } from './endpoint-fate.ts'
+import { createKnownEndpoints } from './known-endpoints.ts'
+import { createDeliverReplay } from './replay-delivery.ts'
 import { createSweep, openSweeper, type SweepPorts } from './sweeper.ts'
+
+type Topics = { receipts: { name: string } }
 
 export type Delivery = AsyncDisposable & {
   /** Whether jobs are being taken, for the readiness of the process. */
   state: () => { ok: boolean; detail: string }
 }
 
-export type DeliverySettings = {
+export type DeliverySettings = CallRules & {
+  /** Calls that this process makes at a time. */
   concurrency: number
-  /** How long a call to an endpoint may take. */
-  timeoutMs: number
-  /** Pauses between the attempts of an alert. */
-  backoffMs: readonly number[]
+  /** How long an endpoint may fail without one success before it is disabled. */
+  failureBudgetMs: number
   sweep?: { everyMs: number; olderThanMs: number }
+  locks?: Locks
 }
+
+export type OpenDeliveryReport = DeliveryReport &
+  CallReport &
+  SweepPorts['report'] & { sealed: (of: { endpointId: string; problem: string }) => void }
 
 const standardSweep = { everyMs: 15_000, olderThanMs: 60_000 }
 const maxPerSweep = 500
+const author = 'alerts'
 
 /** Delivers what is in the queue, and sees to it that everything owed is in the queue. Ends when `stop` aborts. */
 export function openDelivery(options: {
-  redis: { url: string; keyPrefix: string }
+  /** The connection that deliveries share. BullMQ's worker makes its own to `redisUrl`. */
+  redis: Redis
+  redisUrl: string
+  keyPrefix: string
   book: AlertBook
   queue: AlertQueue
   producer: Pick<Producer, 'publish'>
-  receiptsTopic: string
+  topics: Topics
+  receiptsSeen: DeliveryPorts['receiptsSeen']
   kafka: Pick<KafkaConfig, 'partitions'>
-  endpoints: EndpointDirectory
+  endpoints: { view: Pick<EndpointView, 'find'>; writer: EndpointWriter }
+  keys: Pick<SealingKeys, 'unseal'>
+  signingKey: SigningKey | null
+  guard: AddressGuard
+  mail: { sendMail: SendMail }
   settings: DeliverySettings
   stop: AbortSignal
   log: Logger
-  report: DeliveryReport & SweepPorts['report']
+  report: OpenDeliveryReport
+  now?: () => number
+  random?: () => number
 }): Delivery {
-  const { book, queue, endpoints, settings, stop, log, report } = options
+  const { book, queue, settings, stop, log, report, guard, now = Date.now, random = Math.random } = options
   const { partitions } = options.kafka
   const { everyMs, olderThanMs } = settings.sweep ?? standardSweep
+  const store = { redis: options.redis, keyPrefix: options.keyPrefix }
   const opened = new AsyncDisposableStack()
 
-  const sender = opened.use(openWebhookSender(settings))
-  const receipts = createKafkaReceipts({
-    producer: options.producer,
-    topic: options.receiptsTopic,
-    partitions,
+  const sender = opened.use(openWebhookSender({ timeoutMs: settings.timeoutMs, guard }))
+  const health = createHealthStore(store)
+  const endpoints = createKnownEndpoints({
+    view: options.endpoints.view,
+    health,
+    sealing: options.keys,
+    now,
+    onSealed: report.sealed,
   })
+  const change = changeThrough(options.endpoints.writer)
+  const fate = createEndpointFate({ health, endpoints, change, budgetMs: settings.failureBudgetMs })
+  const calls = createEndpointCalls(
+    {
+      lanes: createLanes(store),
+      attemptLog: createAttemptLog(store),
+      send: sender.send,
+      mail: { send: options.mail.sendMail },
+      report,
+      now,
+      random,
+    },
+    { rules: settings, signingKey: options.signingKey },
+  )
   const deliver = createDeliver(
-    { book, receipts, endpoints, troubled: createTroubledEndpoints(), send: sender.send, report },
-    { backoffMs: settings.backoffMs, stop },
+    {
+      book,
+      calls,
+      endpoints,
+      fate,
+      receipts: createKafkaReceipts({ producer: options.producer, topic: options.topics.receipts.name }),
+      receiptsSeen: options.receiptsSeen,
+      report,
+      now,
+      random,
+    },
+    { retrySlots: Math.max(1, Math.floor(settings.concurrency / 4)), stop },
   )
   const worker = opened.use(
-    openDeliveryWorker({ redis: options.redis, concurrency: settings.concurrency, deliver, stop, log }),
+    openDeliveryWorker({
+      redis: { url: options.redisUrl, keyPrefix: options.keyPrefix },
+      concurrency: settings.concurrency,
+      deliver,
+      deliverReplay: createDeliverReplay({ bodies: createReplayBodies(store), calls, endpoints, now }),
+      ...(settings.locks === undefined ? {} : { locks: settings.locks }),
+      stop,
+      log,
+    }),
   )
-  const sweep = createSweep({ book, queue, report }, { partitions, olderThanMs, maxPerSweep })
+  const sweep = createSweep({ book, queue, report, now }, { partitions, olderThanMs, maxPerSweep })
   opened.use(openSweeper({ sweep, everyMs, log }))
 
   return { state: worker.state, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+function changeThrough(writer: EndpointWriter): ChangeEndpoint {
+  return async function change(endpointId, wanted) {
+    const { kind } = await writer.change(endpointId, (known, nowMs) =>
+      changeEndpoint(known, wanted, { nowMs, by: author }),
+    )
+    return { kind: kind === 'busy' ? 'busy' : 'made' }
+  }
 }

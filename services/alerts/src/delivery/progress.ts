@@ -7,20 +7,29 @@ const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delivered'), at }),
   z.object({
     kind: z.literal('given_up'),
-    reason: z.enum(['refused', 'attempts_used_up', 'expired', 'endpoint_gone']),
+    reason: z.enum([
+      'refused',
+      'attempts_used_up',
+      'expired',
+      'endpoint_gone',
+      'endpoint_disabled',
+      'superseded',
+    ]),
     at,
   }),
 ])
 
 export type Outcome = z.infer<typeof outcome>
 
-/** How far the delivery of an alert has come. With an outcome, nothing is sent any more. */
+/** How far the delivery of an alert has come. With an outcome, nothing is sent any more. Times are epoch milliseconds. */
 export const progress = z.object({
-  /** HTTP calls that were made. */
+  /** Calls that were made. */
   attempts: z.number().int().nonnegative(),
+  firstAttemptAt: z.number().nullable(),
+  lastAttemptAt: z.number().nullable(),
   lastStatus: z.number().int().nullable(),
   lastError: z.string().nullable(),
-  /** When the next call may be made, epoch milliseconds; null for at once. */
+  /** When the next call may be made; null for at once. */
   dueAtMs: z.number().nullable(),
   outcome: outcome.nullable(),
 })
@@ -29,6 +38,8 @@ export type Progress = z.infer<typeof progress>
 
 export const nothingTried: Progress = {
   attempts: 0,
+  firstAttemptAt: null,
+  lastAttemptAt: null,
   lastStatus: null,
   lastError: null,
   dueAtMs: null,

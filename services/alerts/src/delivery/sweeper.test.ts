@@ -8,7 +8,8 @@ const hourAgo = Date.now() - 3_600_000
 
 const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
   owedAlert({
-    registrationKey: 'client/merchant/',
+    subject: 'client/merchant/',
+    variant: '',
     version,
     endpointId: 'one',
     partition: 0,
@@ -22,6 +23,8 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
   const owed = known.map(([alert]) => alert)
   const cleared: string[] = []
   const reports: Swept[] = []
+  const outstanding = new Map<string, number>()
+  const ranks: number[] = []
   const sweep = createSweep(
     {
       book: {
@@ -29,7 +32,10 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
           return owed.filter((alert) => alert.partition === partition).slice(from, from + limit)
         },
         owedCount: async (partition) => owed.filter((alert) => alert.partition === partition).length,
-        settledAmong: async (ids) => new Set(ids.filter((id) => states.get(id) === 'settled')),
+        settledAmong: async (_, ids) => new Set(ids.filter((id) => states.get(id) === 'settled')),
+        async setOutstanding(endpointId, count) {
+          outstanding.set(endpointId, count)
+        },
         async clear({ id }) {
           cleared.push(id)
           owed.splice(
@@ -39,7 +45,9 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
         },
       },
       queue: {
-        async add(alerts) {
+        async add(alerts, { priorityOf, isRepair }) {
+          expect(isRepair).toBe(true)
+          ranks.push(...alerts.map(priorityOf))
           for (const { id } of alerts) states.set(id, 'live')
         },
         async stateOf(id) {
@@ -51,10 +59,11 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
         },
       },
       report: { owed() {}, swept: (swept) => reports.push(swept) },
+      now: Date.now,
     },
     { partitions, olderThanMs: 60_000, maxPerSweep: 100 },
   )
-  return { sweep, states, cleared, reports }
+  return { sweep, states, cleared, reports, outstanding, ranks }
 }
 
 test('each kind of owed alert is repaired in its way', async () => {
@@ -78,11 +87,37 @@ test('an alert that is still on its way from the fan-out is left alone', async (
 test('a sweep is bounded, and the next one goes on where it ended, over all partitions', async () => {
   const waiting = Array.from({ length: 250 }, (_, index) => [alertOf(index + 1), 'live'] as const)
   const last = alertOf(999, { owedSinceMs: hourAgo + 999 })
-  const elsewhere = alertOf(1, { partition: 1, registrationKey: 'client/other/' })
+  const elsewhere = alertOf(1, { partition: 1, subject: 'client/other/' })
   const { sweep, states, reports } = createScene([...waiting, [last, 'absent'], [elsewhere, 'absent']])
   await sweep()
   await sweep()
   await sweep()
   expect(reports.map(({ looked }) => looked)).toEqual([100, 100, 52])
   expect([states.get(last.id), states.get(elsewhere.id)]).toEqual(['live', 'live'])
+})
+
+test('what is outstanding for each endpoint is counted anew when all of it was looked at', async () => {
+  const two = alertOf(3, { endpointId: 'two', partition: 1 })
+  const { sweep, outstanding, ranks } = createScene([
+    [alertOf(1), 'live'],
+    [alertOf(2), 'settled'],
+    [alertOf(4), 'absent'],
+    [alertOf(5), 'absent'],
+    [two, 'live'],
+  ])
+  await sweep()
+  expect([...outstanding]).toEqual([
+    ['one', 3],
+    ['two', 1],
+  ])
+  expect(ranks).toEqual([2, 3])
+})
+
+test('while alerts are on their way nothing is counted anew, or a flood would be ranked as a few', async () => {
+  const { sweep, outstanding } = createScene([
+    [alertOf(1), 'live'],
+    [alertOf(2, { owedSinceMs: Date.now() }), 'live'],
+  ])
+  await sweep()
+  expect(outstanding.size).toBe(0)
 })

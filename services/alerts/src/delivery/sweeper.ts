@@ -4,9 +4,11 @@ import type { AlertQueue } from '../adapters/alert-queue.ts'
 import type { OwedAlert } from '../owed-alert.ts'
 
 export type SweepPorts = {
-  book: Pick<AlertBook, 'owed' | 'owedCount' | 'settledAmong' | 'clear'>
+  book: Pick<AlertBook, 'owed' | 'owedCount' | 'settledAmong' | 'clear' | 'setOutstanding'>
   queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive'>
   report: { owed(count: number): void; swept(found: Swept): void }
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 /** What one sweep has repaired. */
@@ -19,7 +21,7 @@ const sliceSize = 50
  * job that failed without a receipt runs again; an obligation that outlived its settlement ends.
  */
 export function createSweep(
-  { book, queue, report }: SweepPorts,
+  { book, queue, report, now }: SweepPorts,
   {
     partitions,
     olderThanMs,
@@ -33,47 +35,73 @@ export function createSweep(
 ) {
   let partition = 0
   let rank = 0
+  /** What each endpoint has outstanding, as counted since the round of all partitions began. */
+  let counted = new Map<string, number>()
+  let sawYoung = false
 
   async function sweep(): Promise<void> {
     const swept: Swept = { looked: 0, added: 0, revived: 0, cleared: 0 }
     for (let ended = 0; ended < partitions && swept.looked < maxPerSweep; ) {
       const limit = Math.min(sliceSize, maxPerSweep - swept.looked)
       const slice = await book.owed({ partition, from: rank, limit })
-      const youngest = Date.now() - olderThanMs
+      const youngest = now() - olderThanMs
       const old = slice.filter(({ owedSinceMs }) => owedSinceMs <= youngest)
-      const cleared = await repair(old, swept)
+      const open = await repair(old, swept)
       swept.looked += old.length
-      rank += old.length - cleared
+      rank += open.length
       if (old.length < limit) {
+        sawYoung ||= slice.length > old.length
         partition = (partition + 1) % partitions
         rank = 0
         ended += 1
+        if (partition === 0) await endRound()
       }
     }
     report.swept(swept)
     report.owed(await totalOwed())
   }
 
-  /** Gives how many obligations ended. */
-  async function repair(alerts: readonly OwedAlert[], swept: Swept): Promise<number> {
-    const settled = await book.settledAmong(alerts.map(({ id }) => id))
+  /** The counts are right when none has been on its way meanwhile; else a flood would be ranked as a few. */
+  async function endRound(): Promise<void> {
+    if (!sawYoung) for (const [endpointId, count] of counted) await book.setOutstanding(endpointId, count)
+    counted = new Map()
+    sawYoung = false
+  }
+
+  /** Gives those that are still owed. */
+  async function repair(alerts: readonly OwedAlert[], swept: Swept): Promise<readonly OwedAlert[]> {
+    if (alerts.length === 0) return []
+    const settled = await book.settledAmong(
+      partition,
+      alerts.map(({ id }) => id),
+    )
     const open = alerts.filter(({ id }) => !settled.has(id))
     const states = await Promise.all(open.map(({ id }) => queue.stateOf(id)))
     const inState = (state: Awaited<(typeof states)[number]>) =>
       open.filter((_, index) => states[index] === state)
 
     // A job completes only after its receipt is in Kafka.
-    const over = [...alerts.filter(({ id }) => settled.has(id)), ...inState('completed')]
+    const completed = inState('completed')
+    const over = [...alerts.filter(({ id }) => settled.has(id)), ...completed]
     for (const alert of over) await book.clear(alert)
+    const stillOwed = open.filter((alert) => !completed.includes(alert))
+    const ranks = new Map(stillOwed.map((alert) => [alert.id, count(alert)]))
     const absent = inState('absent')
-    await queue.add(absent)
+    await queue.add(absent, { priorityOf: ({ id }) => ranks.get(id) ?? 1, isRepair: true })
     const failed = inState('failed')
     for (const { id } of failed) await queue.revive(id)
 
     swept.cleared += over.length
     swept.added += absent.length
     swept.revived += failed.length
-    return over.length
+    return stillOwed
+  }
+
+  /** Gives how many its endpoint has outstanding with it. */
+  function count({ endpointId }: OwedAlert): number {
+    const outstanding = (counted.get(endpointId) ?? 0) + 1
+    counted.set(endpointId, outstanding)
+    return outstanding
   }
 
   async function totalOwed(): Promise<number> {

@@ -1,14 +1,25 @@
 import type { PartitionPosition } from '@signalbox/kafka/consumer'
 
-/** The log that a fan-out reads. */
+/** The log that a fan-out, or the tail of the receipts, reads. */
 export type ReadLog = { clusterId: string; topic: string }
 
 export type FanOutStart =
-  /** `skipped` records were taken by retention before the fan-out had seen them. */
+  /** `skipped` records were taken by retention before they had been seen. */
   | { kind: 'from'; offset: bigint; skipped: bigint }
   | { kind: 'stop'; problem: string }
   /** The position may be older than the watermark, so it has to be read again. */
   | { kind: 'doubt'; problem: string }
+
+const hourMs = 60 * 60 * 1000
+
+/**
+ * How far back a fan-out goes that has no watermark: what was changed before is too old to be sent. Alerts live for
+ * 26 h, the rest is for a fan-out that lags.
+ */
+export const horizonMs = 72 * hourMs
+
+/** The receipts of all that a fan-out may owe again, also when its clock is a day behind. */
+export const receiptsHorizonMs = horizonMs + 28 * hourMs
 
 /** The watermark of a partition: which log it is about and the offset that comes next. */
 export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint }): string {
@@ -22,29 +33,29 @@ export function watermarkOwing({ until, ...at }: ReadLog & { next: bigint; until
 
 /**
  * Where a partition goes on: at its own watermark, never at the group's offset, which may be ahead of what Redis
- * still holds. Without a watermark everything in the log is owed.
+ * still holds.
  *
  * @param doubted the watermark with which the last attempt ended in doubt
  */
 export function fanOutStart(
-  watermark: string | null,
+  watermark: string,
   { position, log, doubted }: { position: PartitionPosition; log: ReadLog; doubted: string | null },
 ): FanOutStart {
   const { partition, logStart, logEnd } = position
-  if (watermark === null) return { kind: 'from', offset: logStart, skipped: 0n }
   const next = nextOf(watermark, log)
   if (next === null) {
     return {
       kind: 'stop',
       problem:
-        `its fan-out in the queue Redis is about another log (${watermark}) than ${log.clusterId} ${log.topic}. ` +
+        `its watermark in the queue Redis is about another log (${watermark}) than ${log.clusterId} ${log.topic}. ` +
         'Correct KAFKA_BROKERS, QUEUE_REDIS_URL or REDIS_KEY_PREFIX; after a new start of Kafka give another prefix.',
     }
   }
   if (next > logEnd) {
     const problem =
-      `its fan-out has come to offset ${next}, but partition ${partition} ends at ${logEnd}: the topic was made ` +
-      'anew or has lost its end. Start with another REDIS_KEY_PREFIX to alert what the log holds now.'
+      `its watermark in the queue Redis has come to offset ${next}, but partition ${partition} of ${log.topic} ends ` +
+      `at ${logEnd}: the topic was made anew or has lost its end. Start with another REDIS_KEY_PREFIX to alert what ` +
+      'the log holds now.'
     // The end was read first: another process may have gone on meanwhile.
     return { kind: watermark === doubted ? 'stop' : 'doubt', problem }
   }
@@ -53,7 +64,8 @@ export function fanOutStart(
   return { kind: 'from', offset: next, skipped: 0n }
 }
 
-function nextOf(watermark: string, { clusterId, topic }: ReadLog): bigint | null {
+/** The offset that comes next; null when the watermark is about another log. */
+export function nextOf(watermark: string, { clusterId, topic }: ReadLog): bigint | null {
   const [cluster, name, next = ''] = watermark.split(' ')
   return cluster === clusterId && name === topic && /^\d+$/.test(next) ? BigInt(next) : null
 }

@@ -1,4 +1,4 @@
-import { type RegistrationRef, registrationKey } from '@signalbox/contracts/keys'
+import type { AlertsOwed } from '@signalbox/alert-endpoints/alerts-of-change'
 import type {
   Attached,
   Chunk,
@@ -6,130 +6,140 @@ import type {
   ConsumedRecord,
   PartitionPosition,
 } from '@signalbox/kafka/consumer'
+import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { AlertBook } from '../adapters/alert-book.ts'
-import type { AlertQueue } from '../adapters/alert-queue.ts'
-import { alertBodyOf } from './alert-body.ts'
-import { fanOutStart, type ReadLog, watermarkAt, watermarkOwing } from './fan-out-start.ts'
-import { owedAlert } from '../owed-alert.ts'
-import { readChange } from './read-change.ts'
+import type { OwedAlert } from '../owed-alert.ts'
+import type { ReceiptsSeen } from '../receipts/receipts-seen.ts'
+import { fanOutStart, horizonMs, type ReadLog, watermarkAt, watermarkOwing } from './fan-out-start.ts'
 
 export type FanOutPorts = {
-  book: Pick<AlertBook, 'watermark' | 'settledAmong' | 'owe' | 'advance'>
-  queue: Pick<AlertQueue, 'add'>
-  endpoints: {
-    of(merchant: Pick<RegistrationRef, 'clientId' | 'referenceMerchantId'>): readonly { id: string }[]
+  book: Pick<AlertBook, 'watermark' | 'owe' | 'advance' | 'raiseOutstanding'>
+  queue: {
+    /** A low priority runs first. */
+    add(alerts: readonly OwedAlert[], options: { priorityOf: (alert: OwedAlert) => number }): Promise<void>
   }
-  report: FanOutReport
+  /** Who is to be told what about the records of a chunk. */
+  alertsOf(records: readonly ConsumedRecord[]): Promise<AlertsOwed>
+  endpoints: {
+    /** Resolves when the view of the endpoints holds what their topic holds now. */
+    caughtUpAll(): Promise<void>
+  }
+  receiptsSeen: Pick<ReceiptsSeen, 'reached'>
+  reader: Pick<PartitionReader, 'offsetAt'>
+  /** Records were taken by retention before the fan-out had seen them. */
+  skipped: (gap: { partition: number; records: number }) => void
+  now: () => number
 }
 
-export type FanOutReport = {
-  /** A record was looked at. `nobody`: it has something to tell, but no endpoint listens. */
-  looked(outcome: 'alerted' | 'nothing' | 'nobody' | 'unreadable'): void
-  unreadable(at: { partition: number; offset: string; problem: string }): void
-  skipped(gap: { partition: number; records: number }): void
-}
-
-type TellingChange = {
-  registrationKey: string
-  version: number
-  body: string
-  endpointIds: readonly string[]
+/** What a partition stands at. */
+type Standing = {
+  watermark: string
+  /** Receipts before this offset were in the log when the partition was attached. */
+  receiptsTo: bigint
 }
 
 /**
- * Creates what turns changes into obligations and jobs, for a partition consumer. Order: obligations, jobs, watermark,
- * the group's offset. Cut anywhere, the same alerts come again under the same ids. With the obligations the watermark
- * says that jobs are on their way, so a Redis that forgets the one forgets the other.
+ * Creates what turns the records of a topic into obligations and jobs, for a partition consumer. Order: obligations,
+ * jobs, watermark, the group's offset. Cut anywhere, the same alerts come again under the same ids. With the
+ * obligations the watermark says that jobs are on their way, so a Redis that forgets the one forgets the other; and
+ * nothing is owed before the markers reflect the receipts, so that what Redis has forgotten is not sent again.
  */
 export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   const { book, queue } = ports
-  /** What each partition's watermark was left at, null for none. */
-  const watermarks = new Map<number, string | null>()
+  const standing = new Map<number, Standing>()
   /** Watermarks that lay beyond the end of the log as it was known when a partition was to be attached. */
-  const doubted = new Map<number, string | null>()
+  const doubted = new Map<number, string>()
 
-  /** Decides where a partition goes on. @throws when Redis does not answer, or the position has to be read again */
+  /** Decides where a partition goes on. @throws when Redis or Kafka does not answer, or the position is to be read again */
   async function attach(position: PartitionPosition): Promise<Attached> {
     const { partition } = position
-    const watermark = await book.watermark(partition)
+    const watermark = (await book.watermark(partition)) ?? (await beginAnew(partition))
     const start = fanOutStart(watermark, { position, log, doubted: doubted.get(partition) ?? null })
+    if (start.kind === 'stop') return start
     if (start.kind === 'doubt') {
       doubted.set(partition, watermark)
       throw new Error(start.problem)
     }
     doubted.delete(partition)
-    watermarks.set(partition, watermark)
-    if (start.kind === 'from' && start.skipped > 0n) {
-      ports.report.skipped({ partition, records: Number(start.skipped) })
-    }
+    const receiptsTo = await ports.receiptsSeen.reached(partition)
+    await ports.endpoints.caughtUpAll()
+    standing.set(partition, { watermark, receiptsTo })
+    if (start.skipped > 0n) ports.skipped({ partition, records: Number(start.skipped) })
     return start
   }
 
-  async function process({ partition, records }: Chunk): Promise<ChunkOutcome> {
-    const watermark = watermarks.get(partition)
-    const last = records.at(-1)
-    if (watermark === undefined || last === undefined)
-      return { kind: 'reattach', why: 'no watermark is known' }
+  /** Where nothing is known, what is too old to be sent is left out. */
+  async function beginAnew(partition: number): Promise<string> {
+    const { topic } = log
+    const next = await ports.reader.offsetAt({ topic, partition, timeMs: ports.now() - horizonMs })
+    const watermark = watermarkAt({ ...log, next })
+    if (await book.advance({ partition, from: null, to: watermark })) return watermark
+    throw new Error('another process has just begun with this partition')
+  }
 
-    const next = watermarkAt({ ...log, next: last.offset + 1n })
-    const open = await openAlerts(partition, records)
-    let standing = watermark
-    if (open.alerts.length > 0) {
-      const owing = watermarkOwing({
-        ...log,
-        next: records[0]?.offset ?? last.offset,
-        until: last.offset + 1n,
-      })
-      const owed = await book.owe({ partition, watermark, owing, nowMs: Date.now(), ...open })
+  async function process({ partition, records }: Chunk): Promise<ChunkOutcome> {
+    const at = standing.get(partition)
+    const last = records.at(-1)
+    if (at === undefined || last === undefined) return { kind: 'reattach', why: 'no watermark is known' }
+
+    const until = last.offset + 1n
+    const { bodies, alerts } = onceEach(await ports.alertsOf(records))
+    let { watermark } = at
+    if (alerts.length > 0) {
+      const owing = watermarkOwing({ ...log, next: records[0]?.offset ?? last.offset, until })
+      const nowMs = ports.now()
+      const { receiptsTo } = at
+      const owed = await book.owe({ partition, watermark, owing, receiptsTo, nowMs, bodies, alerts })
       if (owed === null) return fenced
-      watermarks.set(partition, owing)
-      await queue.add(owed)
-      standing = owing
+      watermark = owing
+      standing.set(partition, { ...at, watermark })
+      if (owed.length > 0) await queue.add(owed, { priorityOf: await rank(owed, { nowMs }) })
     }
-    if (!(await book.advance({ partition, from: standing, to: next }))) return fenced
-    watermarks.set(partition, next)
+    const next = watermarkAt({ ...log, next: until })
+    if (!(await book.advance({ partition, from: watermark, to: next }))) return fenced
+    standing.set(partition, { ...at, watermark: next })
     return { kind: 'done' }
   }
 
-  /** What the records owe and is not settled yet. */
-  async function openAlerts(partition: number, records: readonly ConsumedRecord[]) {
-    const changes = records.flatMap(tellingChange)
-    const alerts = new Map(
-      changes.flatMap(({ registrationKey, version, endpointIds }) =>
-        endpointIds.map((endpointId) => {
-          const alert = { registrationKey, version, endpointId }
-          return [owedAlert({ ...alert, partition, owedSinceMs: 0 }).id, alert]
-        }),
-      ),
+  /**
+   * An alert has as its priority how many were outstanding for its endpoint with it, so a long backlog of one endpoint
+   * comes behind the short ones of others.
+   */
+  async function rank(owed: readonly OwedAlert[], { nowMs }: { nowMs: number }) {
+    const fresh = owed.filter(({ owedSinceMs }) => owedSinceMs === nowMs)
+    const added = Map.groupBy(fresh, ({ endpointId }) => endpointId)
+    const raised = await book.raiseOutstanding(
+      new Map([...added].map(([endpointId, its]) => [endpointId, its.length])),
     )
-    const settled = await book.settledAmong([...alerts.keys()])
-    return {
-      bodies: changes,
-      alerts: [...alerts].filter(([id]) => !settled.has(id)).map(([, alert]) => alert),
-    }
+    const places = new Map(
+      [...added].flatMap(([endpointId, its]) => {
+        const before = (raised.get(endpointId) ?? its.length) - its.length
+        return its.map(({ id }, index) => [id, before + index + 1] as const)
+      }),
+    )
+    return ({ id }: OwedAlert) => places.get(id) ?? 1
   }
 
-  /** What a record has to tell, if anybody is to be told. */
-  function tellingChange(record: ConsumedRecord): TellingChange[] {
-    const read = readChange(record)
-    if (read.kind === 'unreadable') {
-      // The topic is ours and typed, so this is a bug to be told of; others' alerts do not wait for it.
-      const { partition, offset } = record
-      ports.report.looked('unreadable')
-      ports.report.unreadable({ partition, offset: String(offset), problem: read.problem })
-      return []
-    }
-    const { change, causedAt } = read
-    const body = alertBodyOf(change, { causedAt })
-    const endpointIds = ports.endpoints.of(change.registration).map(({ id }) => id)
-    ports.report.looked(body === null ? 'nothing' : endpointIds.length === 0 ? 'nobody' : 'alerted')
-    if (body === null || endpointIds.length === 0) return []
-    return [
-      { registrationKey: registrationKey(change.registration), version: change.version, body, endpointIds },
-    ]
+  /** Whether Redis is not as this process has left it. */
+  async function isOvertaken(partition: number): Promise<boolean> {
+    const at = standing.get(partition)
+    return at !== undefined && (await book.watermark(partition)) !== at.watermark
   }
 
-  return { attach, process }
+  return { attach, process, isOvertaken }
 }
 
-const fenced: ChunkOutcome = { kind: 'reattach', why: 'the watermark in the queue Redis has changed' }
+const nameOf = (of: { subject: string; version: number }) => `${of.version}|${of.subject}`
+
+/** A record may stand in a chunk twice. */
+function onceEach({ bodies, alerts }: AlertsOwed): AlertsOwed {
+  return {
+    bodies: [...new Map(bodies.map((body) => [`${body.variant}|${nameOf(body)}`, body])).values()],
+    alerts: [...new Map(alerts.map((alert) => [`${alert.endpointId}|${nameOf(alert)}`, alert])).values()],
+  }
+}
+
+const fenced: ChunkOutcome = {
+  kind: 'reattach',
+  why: 'the watermark in the queue Redis has changed, or its markers are behind the receipts',
+}

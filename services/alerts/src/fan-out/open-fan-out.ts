@@ -1,22 +1,43 @@
 import type { KafkaConfig } from '@signalbox/kafka/config'
 import { openPartitionConsumer, type PartitionConsumer } from '@signalbox/kafka/consumer'
-import { clusterId } from '@signalbox/kafka/topics'
 import type { Logger } from '@signalbox/runtime/log'
 import { createFanOut, type FanOutPorts } from './fan-out.ts'
 
-/** Reads the changes and turns them into obligations and jobs, until it is closed. */
+/** One script writes down what a chunk owes, and holds up all others meanwhile. */
+const maxChunkSize = 200
+/** How soon a Redis that was flushed under a running process is noticed. */
+const lookEveryMs = 1_000
+
+/** Reads a topic and turns its records into obligations and jobs, until it is closed. */
 export async function openFanOut({
   kafka,
+  clusterId,
   topic,
   groupId,
   log,
   ...ports
 }: FanOutPorts & {
   kafka: KafkaConfig
+  clusterId: string
   topic: string
   groupId: string
   log: Logger
 }): Promise<PartitionConsumer> {
-  const fanOut = createFanOut(ports, { clusterId: await clusterId(kafka, { log }), topic })
-  return openPartitionConsumer(kafka, { ...fanOut, groupId, topic, clientId: 'signalbox-alerts', log })
+  const fanOut = createFanOut(ports, { clusterId, topic })
+  const consumer = await openPartitionConsumer(kafka, {
+    attach: fanOut.attach,
+    process: fanOut.process,
+    tick: {
+      everyMs: lookEveryMs,
+      async run(partition) {
+        if (await fanOut.isOvertaken(partition)) consumer.reattach('the queue Redis is not as it was left')
+      },
+    },
+    maxChunkSize,
+    groupId,
+    topic,
+    clientId: 'signalbox-alerts',
+    log,
+  })
+  return consumer
 }

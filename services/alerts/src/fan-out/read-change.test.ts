@@ -1,7 +1,7 @@
+import { readChange } from '@signalbox/alert-endpoints/read-change'
 import { encodeChange } from '@signalbox/contracts/registration-change'
 import { expect, test } from 'vitest'
 import { changeOf } from './change.fixture.ts'
-import { readChange } from './read-change.ts'
 
 const encoded = encodeChange(changeOf(), { timeMs: Date.UTC(2026, 0, 2), traceparent: null })
 const headers = new Map(Object.entries(encoded.headers).map(([name, text]) => [name, Buffer.from(text)]))

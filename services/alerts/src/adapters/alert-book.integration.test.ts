@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto'
+import { openRedisLink } from '@signalbox/redis-link/redis-link'
+import { createLogger } from '@signalbox/runtime/log'
+import { onTestFinished, expect, test } from 'vitest'
+import { redisUrl } from '../infra.fixture.ts'
+import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { createAlertBook } from './alert-book.ts'
+
+const log = createLogger('alerts-test', { level: 'silent' })
+const hourMs = 60 * 60 * 1000
+const partition = 3
+
+async function openBook() {
+  const keyPrefix = `test-${randomUUID().slice(0, 8)}:`
+  const link = await openRedisLink({ url: redisUrl, variable: 'QUEUE_REDIS_URL', log })
+  onTestFinished(() => link[Symbol.asyncDispose]())
+  const { redis } = link
+  const clock = { nowMs: Date.UTC(2026, 0, 10, 12) }
+  const book = createAlertBook({ redis, keyPrefix, now: () => clock.nowMs })
+  const keys = async () => {
+    const found: string[] = []
+    for await (const page of redis.scanStream({ match: `${keyPrefix}*`, count: 1_000 })) found.push(...page)
+    return found.map((key) => key.slice(keyPrefix.length)).toSorted()
+  }
+  /** Owes alerts whatever stands. */
+  const owe = async (alerts: readonly (OwedAlert & { isLatest?: boolean })[]) => {
+    const bodies = alerts.map(({ subject, version, variant }) => ({
+      subject,
+      version,
+      variant,
+      body: `{"subject":"${subject}"}`,
+    }))
+    const watermark = await book.watermark(partition)
+    const owing = `cluster changes ${randomUUID()}`
+    return book.owe({ partition, watermark, owing, nowMs: clock.nowMs, bodies, alerts })
+  }
+  return { book, redis, keyPrefix, clock, keys, owe }
+}
+
+const alertOf = (of: Partial<OwedAlert> = {}) =>
+  owedAlert({
+    subject: 'client/merchant/',
+    version: 1,
+    endpointId: 'one',
+    variant: '',
+    partition,
+    owedSinceMs: 0,
+    ...of,
+  })
+
+test('a settled alert leaves its marker and nothing else, in at most 120 bytes', async () => {
+  const { book, redis, keyPrefix, clock, keys, owe } = await openBook()
+  const count = 6_000
+  const subjects = Array.from({ length: count / 2 }, (_, index) => `client/merchant-${index}/`)
+  const alerts = subjects.flatMap((subject) => [
+    alertOf({ subject, endpointId: 'one' }),
+    alertOf({ subject, endpointId: 'two', variant: 'Zm9vYmFyLV8' }),
+  ])
+  for (let start = 0; start < alerts.length; start += 200) {
+    const owed = await owe(alerts.slice(start, start + 200))
+    await book.raiseOutstanding(
+      new Map([
+        ['one', 100],
+        ['two', 100],
+      ]),
+    )
+    for (const alert of owed ?? []) {
+      await book.keep(alert, progress)
+      await book.settle(alert, clock.nowMs)
+    }
+  }
+  const left = await keys()
+  expect(left.filter((key) => !key.startsWith('{c3}:settled:'))).toEqual(['{c3}:fan-out'])
+  const sizes = await Promise.all(
+    left.map((key) => redis.memory('USAGE', `${keyPrefix}${key}`, 'SAMPLES', 0)),
+  )
+  const bytes = sizes.reduce((sum: number, size) => sum + Number(size), 0)
+  expect(
+    await book.settledAmong(
+      partition,
+      alerts.map(({ id }) => id),
+    ),
+  ).toHaveProperty('size', count)
+  process.stdout.write(`bytes per settled alert: ${(bytes / count).toFixed(1)}\n`)
+  expect(bytes / count).toBeLessThanOrEqual(120)
+})
+
+const progress = {
+  attempts: 1,
+  firstAttemptAt: 1,
+  lastAttemptAt: 1,
+  lastStatus: 503,
+  lastError: 'server_error',
+  dueAtMs: null,
+  outcome: null,
+}
+
+test.each([
+  ['at once', 0],
+  ['72 hours later', 72],
+  ['by a process whose clock is a day behind', -26],
+])('an alert that was settled just before midnight is known to be settled %s', async (_, hours) => {
+  const { book, clock, owe } = await openBook()
+  clock.nowMs = Date.UTC(2026, 0, 10, 23, 59, 59)
+  await owe([alertOf()])
+  await book.settle(alertOf(), clock.nowMs)
+  clock.nowMs += hours * hourMs
+  expect((await book.begin(alertOf())).isSettled).toBe(true)
+  expect(await owe([alertOf()])).toEqual([])
+})
+
+test('every key of what is settled, kept or owed by body expires', async () => {
+  const { book, redis, keyPrefix, clock, keys, owe } = await openBook()
+  await owe([alertOf({ version: 1 }), { ...alertOf({ version: 2 }), isLatest: true }])
+  await book.raiseOutstanding(new Map([['one', 2]]))
+  await book.settle(alertOf({ version: 1 }), clock.nowMs)
+  await book.keep(alertOf({ version: 2 }), progress)
+  await book.markSettled({ partition, watermark: null, next: 'a b 1', ids: ['a-other'], nowMs: clock.nowMs })
+  const lives = new Map<string, number>()
+  for (const key of await keys()) lives.set(key, await redis.ttl(`${keyPrefix}${key}`))
+  const forEver = [...lives].filter(([, seconds]) => seconds < 0).map(([key]) => key)
+  expect(forEver).toEqual(['{c3}:fan-out', '{c3}:owed', '{c3}:receipts'])
+  const markers = [...lives].filter(([key]) => key.includes(':settled:')).map(([, seconds]) => seconds)
+  expect(markers).toHaveLength(2)
+  for (const seconds of markers) expect(seconds).toBeGreaterThan(95 * 3_600)
+})
+
+test('an older version is superseded for endpoints that skip it, and for no others', async () => {
+  const { book, owe } = await openBook()
+  const skipping = (version: number) => ({ ...alertOf({ version, endpointId: 'skips' }), isLatest: true })
+  await owe([skipping(2), alertOf({ version: 2 })])
+  await owe([skipping(1), skipping(3), alertOf({ version: 1 }), alertOf({ version: 3 })])
+  const found = await Promise.all(
+    [1, 2, 3].map(async (version) => [
+      (await book.begin(skipping(version))).isSuperseded,
+      (await book.begin(alertOf({ version }))).isSuperseded,
+    ]),
+  )
+  expect(found).toEqual([
+    [true, false],
+    [true, false],
+    [false, false],
+  ])
+})
+
+test('the fan-outs of changes and of endpoints have a watermark each', async () => {
+  const { book, redis, keyPrefix } = await openBook()
+  const endpoints = createAlertBook({ redis, keyPrefix, fanOut: 'endpoints' })
+  await book.advance({ partition, from: null, to: 'a b 1' })
+  expect(await endpoints.watermark(partition)).toBeNull()
+  expect(await endpoints.advance({ partition, from: null, to: 'a c 2' })).toBe(true)
+  expect(await book.watermark(partition)).toBe('a b 1')
+})
+
+test('what is kept of an alert comes back, also after all scripts are forgotten', async () => {
+  const { book, redis, owe } = await openBook()
+  await owe([alertOf()])
+  await book.keep(alertOf(), progress)
+  await redis.script('FLUSH')
+  expect(await book.begin(alertOf())).toEqual({
+    isSettled: false,
+    isSuperseded: false,
+    progress,
+    body: '{"subject":"client/merchant/"}',
+  })
+})
+
+test('the keys of a script share one hash tag', async () => {
+  const { book, redis, keyPrefix, clock, owe } = await openBook()
+  const monitor = await redis.duplicate({ lazyConnect: false }).monitor()
+  onTestFinished(() => monitor.disconnect())
+  const scripts: string[][] = []
+  monitor.on('monitor', (_time: string, [command = '', , count = '0', ...rest]: string[]) => {
+    const used = rest.slice(0, Number(count))
+    if (/^eval/i.test(command) && used[0]?.startsWith(keyPrefix)) scripts.push(used)
+  })
+  await owe([{ ...alertOf(), isLatest: true }])
+  await book.raiseOutstanding(new Map([['one', 1]]))
+  await book.begin(alertOf())
+  await book.settledAmong(partition, [alertOf().id])
+  await book.markSettled({ partition, watermark: null, next: 'a b 1', ids: ['a-other'], nowMs: clock.nowMs })
+  await book.settle(alertOf(), clock.nowMs)
+  await expect.poll(() => scripts.length).toBeGreaterThanOrEqual(7)
+  for (const of of scripts) {
+    expect(new Set(of.map((key) => /\{[^}]*\}/.exec(key)?.[0])).size).toBe(1)
+  }
+})

@@ -1,0 +1,192 @@
+import { createScript } from '@signalbox/redis-link/script'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+
+/** Why a call has to wait: the endpoint is in trouble, has calls enough, asks for fewer, or is only probed. */
+export type WaitReason = 'open' | 'full' | 'rate' | 'probing'
+
+export type LaneEntry =
+  | { kind: 'go' }
+  | {
+      kind: 'wait'
+      why: WaitReason
+      /** How long at least; 0 when nobody can tell. */
+      waitMs: number
+      /** How long calls to the endpoint take of late, and how many alerts wait for it. */
+      serviceMs: number
+      outstanding: number
+    }
+
+/** What a call said about the endpoint: that it is fine, that it is in trouble, or nothing. */
+export type CallOutcome = 'fine' | 'trouble' | 'neutral'
+
+/** A call that is to be made, and what the endpoint's lane allows. */
+export type LaneRequest = {
+  endpointId: string
+  alertId: string
+  nowMs: number
+  /** Calls to the endpoint that may be under way at a time, in all processes. */
+  cap: number
+  /** After which a call of a process that was killed counts no longer: longer than a call takes. */
+  leaseMs: number
+  ratePerSecond: number | null
+  /** Retries take at most half of the cap, so that new alerts get through. */
+  isRetry: boolean
+  /** The endpoint is only probed, this often; null: it is in use. */
+  probeEveryMs: number | null
+}
+
+/**
+ * What bounds the calls to each endpoint, for all processes together: leases that expire, a rate, a half-open breaker.
+ * All commands reject when Redis is away; what they were to do may be done.
+ */
+export type Lanes = ReturnType<typeof createLanes>
+
+/** Failures in a row after which the breaker opens. */
+const failuresToOpen = 5
+const firstOpenMs = 3_000
+const longestOpenMs = 60_000
+/** How far ahead calls get a slot of the rate, and how long a slot stays theirs. */
+const slotsAheadMs = 60_000
+const laneMs = 48 * 60 * 60 * 1_000
+
+const entry = z.union([
+  z.tuple([z.literal('go')]),
+  z.tuple([
+    z.enum(['open', 'full', 'rate', 'probing']),
+    z.coerce.number(),
+    z.coerce.number(),
+    z.coerce.number(),
+  ]),
+])
+
+export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }) {
+  const tagOf = (endpointId: string) => `${keyPrefix}{e-${endpointId}}`
+  const keysOf = (endpointId: string) => [
+    `${tagOf(endpointId)}:leases`,
+    `${tagOf(endpointId)}:retries`,
+    `${tagOf(endpointId)}:lane`,
+  ]
+
+  return {
+    /** Asks for a call; who may go has to leave. An alert whose call is under way already may not go again. */
+    async enter(of: LaneRequest): Promise<LaneEntry> {
+      const { endpointId } = of
+      const intervalMs = of.ratePerSecond === null ? 0 : 1_000 / of.ratePerSecond
+      const answer = await enterScript(redis, {
+        keys: [...keysOf(endpointId), `${tagOf(endpointId)}:slots`, `${tagOf(endpointId)}:outstanding`],
+        args: [
+          of.nowMs,
+          of.alertId,
+          of.cap,
+          of.leaseMs,
+          of.isRetry ? 1 : 0,
+          of.probeEveryMs ?? 0,
+          intervalMs,
+          // Who was idle may catch up a second's worth at once.
+          Math.max(0, 1_000 - intervalMs),
+        ],
+      })
+      const [why, waitMs = 0, serviceMs = 0, outstanding = 0] = entry.parse(answer)
+      return why === 'go' ? { kind: 'go' } : { kind: 'wait', why, waitMs, serviceMs, outstanding }
+    },
+
+    /** Ends a call. With `openForMs` there is none for that long, as the endpoint has asked. */
+    async leave(call: {
+      endpointId: string
+      alertId: string
+      nowMs: number
+      outcome: CallOutcome
+      durationMs: number
+      openForMs: number | null
+    }): Promise<void> {
+      const { alertId, nowMs, outcome } = call
+      const args = [nowMs, alertId, outcome, Math.round(call.durationMs), call.openForMs ?? 0]
+      await leaveScript(redis, { keys: keysOf(call.endpointId), args })
+    },
+  }
+}
+
+/**
+ * KEYS: leases, leases of retries, lane, slots of the rate, outstanding. ARGV: now, alert, cap, lease in milliseconds,
+ * whether it is a retry, pause between probes (0: none), interval of the rate (0: none), what may be caught up.
+ * The lane: `f` failures in a row, `o` open until, `r` open until by the endpoint's own wish, `tat` when the next call
+ * is due by the rate, `svc` what calls take, `probe` when the next probe is due.
+ */
+const enterScript = createScript(`
+local now, alert, cap, leaseMs = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local isRetry, probeEvery = ARGV[5] == '1', tonumber(ARGV[6])
+local interval, ahead = tonumber(ARGV[7]), tonumber(ARGV[8])
+local lane = redis.call('HMGET', KEYS[3], 'f', 'o', 'r', 'tat', 'svc', 'probe')
+local function wait(why, ms)
+  return { why, math.ceil(ms), lane[5] or '0', redis.call('GET', KEYS[5]) or '0' }
+end
+
+local open = math.max(tonumber(lane[2] or 0), tonumber(lane[3] or 0))
+if open > now then return wait('open', open - now) end
+local probe = tonumber(lane[6] or 0)
+if probeEvery > 0 and probe > now then return wait('probing', probe - now) end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZSCORE', KEYS[1], alert) then return wait('full', leaseMs) end
+if probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen} then cap = 1 end
+if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
+if isRetry then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  if redis.call('ZCARD', KEYS[2]) >= math.max(1, math.floor(cap / 2)) then return wait('full', 0) end
+end
+
+if interval > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - ${slotsAheadMs})
+  local slot = tonumber(redis.call('ZSCORE', KEYS[4], alert) or -1)
+  if slot > now then return wait('rate', slot - now) end
+  if slot < 0 then
+    local due = math.max(tonumber(lane[4] or 0), now)
+    local wished = due - ahead
+    if wished - now > ${slotsAheadMs} then return wait('full', ${slotsAheadMs}) end
+    redis.call('HSET', KEYS[3], 'tat', string.format('%.3f', due + interval))
+    redis.call('PEXPIRE', KEYS[3], ${laneMs})
+    if wished > now then
+      redis.call('ZADD', KEYS[4], wished, alert)
+      redis.call('PEXPIRE', KEYS[4], ${3 * slotsAheadMs})
+      return wait('rate', wished - now)
+    end
+  else
+    redis.call('ZREM', KEYS[4], alert)
+  end
+end
+
+redis.call('ZADD', KEYS[1], now + leaseMs, alert)
+redis.call('PEXPIRE', KEYS[1], leaseMs)
+if isRetry then
+  redis.call('ZADD', KEYS[2], now + leaseMs, alert)
+  redis.call('PEXPIRE', KEYS[2], leaseMs)
+end
+if probeEvery > 0 then
+  redis.call('HSET', KEYS[3], 'probe', now + probeEvery)
+  redis.call('PEXPIRE', KEYS[3], ${laneMs})
+end
+return { 'go' }`)
+
+/**
+ * KEYS: leases, leases of retries, lane. ARGV: now, alert, outcome, duration, for how long the endpoint wants no call
+ * (0: it said nothing).
+ */
+const leaveScript = createScript(`
+redis.call('ZREM', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[2])
+if ARGV[3] == 'neutral' then return end
+local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = tonumber(redis.call('HGET', KEYS[3], 'svc') or duration)
+redis.call('HSET', KEYS[3], 'svc', math.floor(0.8 * known + 0.2 * duration + 0.5))
+if ARGV[3] == 'fine' then
+  redis.call('HDEL', KEYS[3], 'f', 'o', 'probe')
+else
+  local failures = redis.call('HINCRBY', KEYS[3], 'f', 1)
+  if failures >= ${failuresToOpen} then
+    local open = math.min(${firstOpenMs} * 2 ^ math.min(failures - ${failuresToOpen}, 10), ${longestOpenMs})
+    redis.call('HSET', KEYS[3], 'o', now + open)
+  end
+end
+if wish > 0 then redis.call('HSET', KEYS[3], 'r', now + wish) end
+redis.call('PEXPIRE', KEYS[3], ${laneMs})`)

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import type { AttemptLog } from '@signalbox/alert-endpoints/attempt-log'
+import type { Endpoint } from '@signalbox/alert-endpoints/endpoint'
+import type { Answer, SendWebhook } from '@signalbox/webhook-sender/send-webhook'
+import { type SigningKey, webhookHeaders } from '@signalbox/webhook-sender/webhook-headers'
+import type { LaneEntry, Lanes } from '../adapters/lanes.ts'
+import { judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
+import { type NextStep, nextStep } from '../attempt/next-step.ts'
+import type { SendMail } from '../email/mail-sender.ts'
+import type { OwedAlert } from '../owed-alert.ts'
+import { holdMs } from './hold.ts'
+import type { KnownEndpoint } from './known-endpoints.ts'
+
+export type CallPorts = {
+  lanes: Pick<Lanes, 'enter' | 'leave'>
+  attemptLog: Pick<AttemptLog, 'add'>
+  send: SendWebhook
+  mail: { send: SendMail }
+  report: CallReport
+  /** Epoch milliseconds. */
+  now: () => number
+  /** From 0 to below 1. */
+  random: () => number
+}
+
+export type CallReport = {
+  attempted(made: {
+    alert: OwedAlert
+    verdict: Verdict
+    attempt: number
+    durationMs: number
+    /** When the next one is due; null for the last one. */
+    nextInMs: number | null
+  }): void
+}
+
+export type CallRules = {
+  /** Pauses between the attempts of an alert. */
+  backoffMs: readonly number[]
+  /** How long a call may take. */
+  timeoutMs: number
+  /** Calls to an endpoint at a time, where the endpoint does not say otherwise. */
+  endpointConcurrency: number
+  /** How often an endpoint is called that was disabled for failing. */
+  probeEveryMs: number
+}
+
+/** One call that is to be made. */
+export type Call = {
+  alert: OwedAlert
+  target: KnownEndpoint
+  body: string
+  /** From 1. */
+  attempt: number
+  /** After which no other attempt is worth it, epoch milliseconds. */
+  deadlineMs: number
+  isReplay: boolean
+  signal: AbortSignal
+}
+
+/** How a call ended, and what comes next. Times are epoch milliseconds. */
+export type CallEnd = {
+  verdict: Verdict
+  step: NextStep
+  response: string | null
+  startedMs: number
+  endedMs: number
+}
+
+export type EndpointCalls = ReturnType<typeof createEndpointCalls>
+
+/** For a call of a process that was killed: so much longer than the longest call it counts. */
+const leaseMarginMs = 5_000
+const keptResponseBytes = 1_024
+
+/** Makes calls to endpoints within what their lanes allow, and tells lane and attempt log how they ended. */
+export function createEndpointCalls(
+  { lanes, attemptLog, send, mail, report, now, random }: CallPorts,
+  { rules, signingKey }: { rules: CallRules; signingKey: SigningKey | null },
+) {
+  const capOf = ({ limits }: Endpoint) => limits.concurrency ?? rules.endpointConcurrency
+
+  async function answerOf({ alert, target, body, isReplay, signal }: Call): Promise<Answer> {
+    const { endpoint, secrets } = target
+    const { target: place } = endpoint
+    assert(place !== null && secrets !== null, 'what is called has a target and secrets that open')
+    if (place.type === 'email') return mail.send({ alert, endpoint, body, signal })
+    const headers = {
+      ...place.headers,
+      ...webhookHeaders({ id: alert.id, body, nowMs: now(), secrets, signingKey, replay: isReplay }),
+    }
+    const kept = endpoint.keepsResponses ? { keepBytes: keptResponseBytes } : {}
+    return send({ url: place.url, headers, body, signal, ...kept })
+  }
+
+  /** Leaves the lane without having called. */
+  async function leave({ endpointId, id }: OwedAlert): Promise<void> {
+    const nothing = { outcome: 'neutral', durationMs: 0, openForMs: null } as const
+    await lanes.leave({ endpointId, alertId: id, nowMs: now(), ...nothing })
+  }
+
+  return {
+    /** Asks the endpoint's lane for a call. */
+    enter(alert: OwedAlert, { endpoint }: KnownEndpoint, { isRetry }: { isRetry: boolean }) {
+      return lanes.enter({
+        endpointId: alert.endpointId,
+        alertId: alert.id,
+        nowMs: now(),
+        cap: capOf(endpoint),
+        leaseMs: rules.timeoutMs + leaseMarginMs,
+        ratePerSecond: endpoint.limits.ratePerSecond,
+        isRetry,
+        probeEveryMs: endpoint.state === 'disabled' ? rules.probeEveryMs : null,
+      })
+    },
+
+    /** How long a job stays away that the lane did not let through. */
+    waitMs(entry: Extract<LaneEntry, { kind: 'wait' }>, { endpoint }: KnownEndpoint): number {
+      return holdMs(entry, { cap: capOf(endpoint), random: random() })
+    },
+
+    leave,
+
+    /** Makes a call, in a lane that was entered. What it throws says nothing about the endpoint; then the lane is left. */
+    async make(call: Call): Promise<CallEnd> {
+      const startedMs = now()
+      let answer: Answer
+      try {
+        answer = await answerOf(call)
+      } catch (error) {
+        // A lease that cannot be given back now ends by itself.
+        await leave(call.alert).catch(() => undefined)
+        throw error
+      }
+      const endedMs = now()
+      const verdict = judge(answer, { nowMs: endedMs })
+      const step = nextStep({
+        verdict,
+        attempts: call.attempt,
+        nowMs: endedMs,
+        deadlineMs: call.deadlineMs,
+        backoffMs: rules.backoffMs,
+        random: random(),
+      })
+      report.attempted({
+        alert: call.alert,
+        verdict,
+        attempt: call.attempt,
+        durationMs: endedMs - startedMs,
+        nextInMs: step.kind === 'again' ? step.delayMs : null,
+      })
+      const response = answer.kind === 'status' ? answer.body : null
+      return { verdict, step, response, startedMs, endedMs }
+    },
+
+    /** Leaves the lane and writes the attempt down. */
+    async ended({ alert, attempt, isReplay }: Call, end: CallEnd): Promise<void> {
+      const { verdict, step, response, startedMs, endedMs } = end
+      const durationMs = endedMs - startedMs
+      await Promise.all([
+        lanes.leave({
+          endpointId: alert.endpointId,
+          alertId: alert.id,
+          nowMs: endedMs,
+          outcome: showsTrouble(verdict) ? 'trouble' : 'fine',
+          durationMs,
+          openForMs: wishOf(verdict),
+        }),
+        attemptLog.add(alert.endpointId, {
+          alertId: alert.id,
+          subject: alert.subject,
+          version: alert.version,
+          attempt,
+          at: endedMs,
+          durationMs,
+          status: verdict.status,
+          error: verdict.kind === 'delivered' ? null : verdict.error,
+          response,
+          isReplay,
+          nextInMs: step.kind === 'again' ? step.delayMs : null,
+        }),
+      ])
+    },
+  }
+}
+
+/** An endpoint that says how long it wants to be left alone means all alerts, not this one alone. */
+function wishOf(verdict: Verdict): number | null {
+  return verdict.kind === 'failed' ? verdict.retryAfterMs : null
+}

@@ -1,0 +1,47 @@
+import { alertLifeMs, type OwedAlert } from '../owed-alert.ts'
+import type { Run } from './delivery.ts'
+import type { EndpointCalls } from './endpoint-calls.ts'
+import type { KnownEndpoints } from './known-endpoints.ts'
+
+/** One run of a job that sends an alert once more, whatever became of it. */
+export type ReplayRun = {
+  /** Its life counts from when the replay was asked for. */
+  alert: OwedAlert
+  replayId: string
+  /** From 1, as far as the queue knows. */
+  attempt: number
+}
+
+export type DeliverReplay = (run: ReplayRun, options: { signal: AbortSignal }) => Promise<Run>
+
+export type ReplayPorts = {
+  bodies: { of(alert: OwedAlert, replayId: string): Promise<string | null> }
+  calls: EndpointCalls
+  endpoints: Pick<KnownEndpoints, 'find'>
+  /** Epoch milliseconds. */
+  now: () => number
+}
+
+/**
+ * Creates the work of a job that sends an alert once more: in its endpoint's lane, as a retry is, and with nothing left
+ * behind but the attempt log. An endpoint that is not in use gets nothing.
+ */
+export function createDeliverReplay({ bodies, calls, endpoints, now }: ReplayPorts): DeliverReplay {
+  return async function deliverReplay({ alert, replayId, attempt }, { signal }) {
+    const [target, body] = await Promise.all([endpoints.find(alert.endpointId), bodies.of(alert, replayId)])
+    const deadlineMs = alert.owedSinceMs + alertLifeMs
+    if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
+    if (body === null || now() >= deadlineMs) return ended
+    const entry = await calls.enter(alert, target, { isRetry: true })
+    if (entry.kind === 'wait') return { kind: 'held', delayMs: calls.waitMs(entry, target) }
+    const call = { alert, target, body, attempt, deadlineMs, isReplay: true, signal }
+    const end = await calls.make(call)
+    await calls.ended(call, end)
+    const { step, verdict } = end
+    if (step.kind !== 'again') return { kind: 'replayed', isDelivered: verdict.kind === 'delivered' }
+    const why = verdict.kind === 'delivered' ? 'delivered' : verdict.error
+    return { kind: 'again', delayMs: step.delayMs, why }
+  }
+}
+
+const ended: Run = { kind: 'replayed', isDelivered: false }

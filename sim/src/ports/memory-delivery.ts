@@ -1,0 +1,115 @@
+import type { AlertReceipt } from '@signalbox/contracts/alert'
+import type { Producer } from '@signalbox/kafka/producer'
+import { registrationOf } from '@signalbox/alerts/owed-alert'
+import type { ReceiptsSeen } from '@signalbox/alerts/receipts-seen'
+import type { Ask } from '../scheduler.ts'
+import type { Book, Job, QueueRedis } from './memory-alerts.ts'
+
+const lockMs = 30_000
+
+/**
+ * What delivers in a process, as far as it matters for what is sent twice: it takes a job, looks whether its alert is
+ * settled, calls, writes the receipt, settles. No job is kept when it is done, so only markers know what was sent. What
+ * goes wrong leaves the job locked for a while.
+ */
+export function startMemoryDelivery(options: {
+  redis: QueueRedis
+  ask: Ask
+  book: Pick<Book, 'begin' | 'settle' | 'clear'>
+  producer: Pick<Producer, 'publish'>
+  receiptsTopic: string
+  receiptsSeen: Pick<ReceiptsSeen, 'isDoubtful' | 'upTo'>
+  nowMs: () => number
+  /** Calls back after a time. */
+  after: (ms: number, action: () => void) => void
+  /** A run begins; what it gives is told with the call that comes of it. */
+  begins: (job: Job) => { isReceived: boolean }
+  calls: (alertId: string, run: { isReceived: boolean }) => void
+}): void {
+  const { redis, ask, book, receiptsSeen, nowMs, after } = options
+  let isWorking = false
+  let isAlarmSet = false
+
+  const firstFree = () =>
+    [...redis.now().jobs.values()].find(
+      ({ state, lockedUntilMs }) => state === 'live' && lockedUntilMs <= nowMs(),
+    )
+
+  function wake(): void {
+    if (isWorking) return
+    if (firstFree() !== undefined) return work()
+    const locked = [...redis.now().jobs.values()].filter(({ state }) => state === 'live')
+    if (locked.length === 0 || isAlarmSet) return
+    isAlarmSet = true
+    const inMs = Math.min(...locked.map(({ lockedUntilMs }) => lockedUntilMs)) - nowMs()
+    after(Math.max(inMs, 1), () => {
+      isAlarmSet = false
+      wake()
+    })
+  }
+
+  function work(): void {
+    isWorking = true
+    const rest = (pauseMs: number) =>
+      after(pauseMs, () => {
+        isWorking = false
+        wake()
+      })
+    runOne().then(
+      () => rest(0),
+      () => rest(1_000),
+    )
+  }
+
+  async function runOne(): Promise<void> {
+    const taken = await ask({ system: 'queue redis', what: 'take a job', writes: true }, () => {
+      const job = firstFree()
+      if (job === undefined) return null
+      setJob({ ...job, lockedUntilMs: nowMs() + lockMs, runs: job.runs + 1 })
+      return { job, run: options.begins(job) }
+    })
+    if (taken === null) return
+    const { alert, runs } = taken.job
+    if (runs > 0 || receiptsSeen.isDoubtful(alert.partition)) await receiptsSeen.upTo(alert.partition)
+    const { isSettled, body } = await book.begin(alert)
+    if (isSettled) await book.clear(alert)
+    else {
+      if (body === null) throw new Error('the body is lost')
+      await ask({ system: 'endpoint', what: 'call', writes: true }, () => options.calls(alert.id, taken.run))
+      await options.producer.publish([receiptOf(alert, options.receiptsTopic)], { deadlineMs: 5_000 })
+      await book.settle(alert, Date.now())
+    }
+    await ask({ system: 'queue redis', what: 'end a job', writes: true }, () => {
+      const jobs = new Map(redis.now().jobs)
+      if (jobs.delete(alert.id)) redis.set({ ...redis.now(), jobs })
+    })
+  }
+
+  function setJob(job: Job): void {
+    redis.set({ ...redis.now(), jobs: new Map(redis.now().jobs).set(job.alert.id, job) })
+  }
+
+  redis.onChange(() => after(0, wake))
+  wake()
+}
+
+function receiptOf({ id, subject, version, endpointId, partition }: Job['alert'], topic: string) {
+  const receipt: AlertReceipt = {
+    alertId: id,
+    subject,
+    registration: registrationOf(subject),
+    version,
+    endpointId,
+    partition,
+    eventTypes: [],
+    outcome: 'delivered',
+    reason: null,
+    attempts: 1,
+    lastStatus: 204,
+    lastError: null,
+    firstAttemptAt: null,
+    lastAttemptAt: null,
+    settledAt: new Date(Date.now()).toISOString(),
+  }
+  return { topic, partition, key: id, value: JSON.stringify(receipt) }
+}
