@@ -1,16 +1,27 @@
 import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
 
-const refusals = {
+/** The HTTP status of each code. */
+export const refusals = {
   bad_query: 400,
   bad_request: 400,
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,
   refused: 409,
+  changed_meanwhile: 412,
   too_many: 429,
   internal: 500,
   unavailable: 503,
 } as const
+
+/** What every answer is that is not the one asked for. */
+export const refusalShape = z.strictObject({
+  error: z.strictObject({
+    code: z.enum(Object.keys(refusals)),
+    message: z.string().describe('For people: what is wrong, where, and what to do.'),
+  }),
+})
 
 /** The one shape of everything that is not the answer asked for; the message says what to do. */
 export function refuse(reply: FastifyReply, code: keyof typeof refusals, message: string): FastifyReply {

@@ -2,6 +2,7 @@ import { type KafkaConfig, kafkaConfig, kafkaEnv } from '@signalbox/kafka/config
 import { redisEnv } from '@signalbox/registration-store/config'
 import { type Environment, parseEnvironment, port, runtimeEnv } from '@signalbox/runtime/config'
 import { z } from 'zod'
+import { type EndpointsConfig, endpointsConfig, endpointsEnv } from './endpoints-config.ts'
 import { type InquiryConfig, inquiryConfig, inquiryEnv } from './inquiry/config.ts'
 
 /** Every variable that the console reads. */
@@ -14,6 +15,7 @@ export const consoleEnv = z.object({
   ...redisEnv,
   ...kafkaEnv,
   ...inquiryEnv,
+  ...endpointsEnv,
 })
 
 export type ConsoleConfig = {
@@ -23,6 +25,10 @@ export type ConsoleConfig = {
   kafka: KafkaConfig
   /** null: Alipay+ is not asked. */
   inquiry: InquiryConfig | null
+  /** null: this deployment has no endpoints of its own. */
+  endpoints: EndpointsConfig | null
+  /** Undefined: alerts carry no `v1a` signature. */
+  signingKeysFile: string | undefined
   tokensFile: string
   logLevel: string
 }
@@ -36,6 +42,8 @@ export function readConfig(env: Environment): ConsoleConfig {
     redis: { url: given.REDIS_URL, keyPrefix: given.REDIS_KEY_PREFIX },
     kafka: kafkaConfig(given),
     inquiry: inquiryConfig(given),
+    endpoints: endpointsConfig(given),
+    signingKeysFile: given.WEBHOOK_SIGNING_KEYS_FILE,
     tokensFile: given.API_TOKENS_FILE,
     logLevel: given.LOG_LEVEL,
   }

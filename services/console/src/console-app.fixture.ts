@@ -14,6 +14,8 @@ export const nowMs = Date.UTC(2026, 5, 1, 12)
 
 type View = Pick<RegistrationStore, 'read' | 'listAttention' | 'readWatermark'>
 
+type MoreOfApp = Pick<Parameters<typeof createApp>[0], 'endpoints' | 'publicKeySet' | 'now'>
+
 const emptyView: View = {
   read: async () => ({ registrations: [], next: null, complete: true }),
   listAttention: async () => ({ entries: [], next: null }),
@@ -32,7 +34,10 @@ const tokens = [
 ] as const
 
 /** The API over topics in memory and a view that a test may replace in part. */
-export function createConsoleApp(given: Partial<View> = {}) {
+export function createConsoleApp(
+  given: Partial<View> = {},
+  { endpoints = null, publicKeySet = { keys: [] }, now = () => nowMs }: Partial<MoreOfApp> = {},
+) {
   const memory = createInMemoryLog()
   const lines = { text: '' }
   const destination = new PassThrough().on('data', (chunk) => (lines.text += String(chunk)))
@@ -57,6 +62,8 @@ export function createConsoleApp(given: Partial<View> = {}) {
       createId: () => `id-${++ids}`,
       now: () => nowMs,
     }),
+    endpoints,
+    publicKeySet,
     partitions,
     findBearer: createFindBearer({
       tokens: tokens.map(({ token, clients, ...rest }) => ({
@@ -67,7 +74,7 @@ export function createConsoleApp(given: Partial<View> = {}) {
     }),
     log,
     metrics,
-    now: () => nowMs,
+    now,
   })
   return {
     app,
@@ -80,11 +87,17 @@ export function createConsoleApp(given: Partial<View> = {}) {
         .map((line) => logLine.parse(JSON.parse(line))),
     loggedText: () => lines.text,
     failAppends: (error: Error) => (fault = error),
-    ask: (method: 'GET' | 'POST', url: string, token: string | null = 'admin', body?: object) =>
+    ask: (
+      method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+      url: string,
+      token: string | null = 'admin',
+      body?: object,
+      headers: Record<string, string> = {},
+    ) =>
       app.inject({
         method,
         url,
-        headers: token === null ? {} : { authorization: `Bearer ${token}` },
+        headers: token === null ? headers : { ...headers, authorization: `Bearer ${token}` },
         ...(body === undefined ? {} : { payload: body }),
       }),
   }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,7 @@ import { openProducer } from '@signalbox/kafka/producer'
 import { openRegistrationStore } from '@signalbox/registration-store/registration-store'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { writeEndpointKeys } from './memory-endpoints.fixture.ts'
 import { namedRegistration } from './named-registration.fixture.ts'
 
 const redisUrl = inject('redisUrl')
@@ -102,11 +103,51 @@ describe('the console process', () => {
     ])
   })
 
+  test('makes endpoints where it has their keys, and publishes the key that signs', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'signalbox-console-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const { privateKey } = generateKeyPairSync('ed25519')
+    writeFileSync(join(folder, 'signing.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+      mode: 0o600,
+    })
+    const signing = { keys: [{ keyId: 'k-1', state: 'active', privateKeyFile: 'signing.pem' }] }
+    writeFileSync(join(folder, 'signing.json'), JSON.stringify(signing))
+    const running = await startConsole({
+      REDIS_URL: redisUrl,
+      REDIS_KEY_PREFIX: `test-${randomUUID()}:`,
+      ENDPOINT_KEYS_FILE: writeEndpointKeys(folder),
+      WEBHOOK_SIGNING_KEYS_FILE: join(folder, 'signing.json'),
+    })
+    const merchants = { clientId: operated, merchant: '*' }
+    const target = { type: 'webhook', url: 'https://merchant.example/alerts' }
+    const made = () => running.order('POST', '/v1/endpoints', { ...merchants, target })
+    await expect.poll(async () => (await made()).status, { timeout: 20_000 }).toBe(201)
+    const list = await running.order('GET', `/v1/endpoints?clientId=${operated}`)
+    expect(list.json).toMatchObject({ endpoints: [{ ...merchants, state: 'unverified' }], next: null })
+    const keys = await running.order('GET', '/.well-known/signalbox-webhook-keys')
+    expect(keys.json).toMatchObject({ keys: [{ kid: 'k-1', crv: 'Ed25519' }] })
+    expect(await running.end('SIGTERM')).toBe(0)
+  })
+
   test.each([
     ['a missing tokens file', { API_TOKENS_FILE: '/nowhere/tokens.json' }, /API_TOKENS_FILE.*\/nowhere/],
     ['a missing variable', { REDIS_URL: '' }, /REDIS_URL is missing/],
     ['a misspelt variable', { CONSOLE_PROT: '1' }, /CONSOLE_PROT.*CONSOLE_PORT/],
     ['a Kafka that is away', { KAFKA_BROKERS: '127.0.0.1:1' }, /127\.0\.0\.1:1 \(KAFKA_BROKERS\)/],
+    [
+      'missing keys of endpoints',
+      { ENDPOINT_KEYS_FILE: '/nowhere/keys.json' },
+      /ENDPOINT_KEYS_FILE.*\/nowhere/,
+    ],
+    [
+      'private networks in production',
+      {
+        ENDPOINT_KEYS_FILE: '/keys',
+        SIGNALBOX_ENVIRONMENT: 'production',
+        ALERT_ALLOWED_NETWORKS: '10.0.0.0/8',
+      },
+      /production and ALERT_ALLOWED_NETWORKS/,
+    ],
     ['a Redis that is away', { REDIS_URL: 'redis://127.0.0.1:1' }, /127\.0\.0\.1:1 \(REDIS_URL\)/],
   ])('refuses to start with %s, in words, with exit code 1', async (_, env, reason) => {
     const child = spawnConsole({ REDIS_URL: redisUrl, ...env })

@@ -12,6 +12,7 @@ export const text = (most: number) =>
     .min(1, 'is empty: leave it out or give a value')
     .refine((value) => Array.from(value).length <= most, `is too long: it has at most ${most} characters`)
     .refine((value) => value.isWellFormed() && !value.includes('\0'), 'holds a character that no id has')
+    .meta({ maxLength: most })
 
 /** As long as the documents allow. */
 export const ids = {
@@ -36,6 +37,7 @@ export const pageSize = ({ standard, most }: { standard: number; most: number })
     .transform(Number)
     .refine((limit) => limit >= 1 && limit <= most, form)
     .default(standard)
+    .meta({ type: 'integer', minimum: 1, maximum: most, description: 'How many items the page has at most.' })
 }
 
 /** Reads a query or a body, or says of the first part that does not fit what to do about it, never what it holds. */
