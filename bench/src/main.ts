@@ -1,4 +1,5 @@
 import { runCommandLine } from '@signalbox/runtime/command-line'
+import { createAlertsBench } from './alerts/alerts-bench.ts'
 import { createIngressBench } from './ingress/ingress-bench.ts'
 import { createProcessorBench } from './processor/processor-bench.ts'
 
@@ -6,6 +7,6 @@ import { createProcessorBench } from './processor/processor-bench.ts'
 const { env } = process
 process.exitCode = await runCommandLine(
   'npm run bench --',
-  [createIngressBench({ env }), createProcessorBench({ env })],
+  [createIngressBench({ env }), createProcessorBench({ env }), createAlertsBench({ env })],
   process.argv.slice(2),
 )
