@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
@@ -15,6 +15,7 @@ const documents = [
   'CHANGELOG.md',
   'docs/configuration.md',
   'docs/quarantine.md',
+  'docs/receive-alerts.md',
 ]
 
 test.each(documents)('every file and folder that %s names is there', (document) => {
@@ -24,7 +25,7 @@ test.each(documents)('every file and folder that %s names is there', (document) 
       ([, path]) => path,
     ),
     ...[...text.matchAll(/^((?:services|packages|e2e|bench|docs)\/[\w-]*)\//gm)].map(([, path]) => path),
-    ...[...text.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path),
+    ...[...text.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => join(dirname(document), path ?? '')),
   ]
   expect(named.filter((path) => !existsSync(join(root, path ?? '')))).toEqual([])
 })
@@ -39,7 +40,7 @@ test('every service and package stands in the code map of ARCHITECTURE.md', () =
 })
 
 test.each(documents)('every npm script that %s names exists', (document) => {
-  const named = [...read(document).matchAll(/npm (?:run )?([a-z-]+)\b/g)].map(([, script]) => script)
+  const named = [...read(document).matchAll(/npm (?:run )?(?:--[a-z]+ )*([a-z][a-z-]*)\b(?! -w)/g)].map(([, script]) => script)
   const ours = named.filter((script) => !['ci', 'install'].includes(script ?? ''))
   expect(ours.filter((script) => script !== undefined && !(script in scripts))).toEqual([])
 })

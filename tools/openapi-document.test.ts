@@ -44,8 +44,12 @@ test('docs/openapi.json is what `npm run openapi` writes', () => {
 })
 
 test.each(
-  operations.flatMap(({ operationId, body, answer }) => [
-    { name: `the answer to ${operationId}`, schema: answer.schema, example: answer.example },
+  operations.flatMap(({ operationId, body, answer, alternative }) => [
+    ...[answer, ...(alternative ? [alternative] : [])].map(({ status, schema, example }) => ({
+      name: `the answer ${status} to ${operationId}`,
+      schema,
+      example,
+    })),
     ...Object.entries(body?.examples ?? {}).map(([name, example]) => ({
       name: `${operationId} ${name}`,
       schema: body?.schema ?? z.never(),

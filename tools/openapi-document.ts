@@ -12,6 +12,7 @@ import {
 } from '../services/console/src/endpoint-item.ts'
 import { endpointChallenge } from '../services/console/src/endpoint-challenge.ts'
 import { createBody, updateBody } from '../services/console/src/endpoint-requests.ts'
+import { askedShape } from '../services/console/src/endpoint-verification.ts'
 import { replayBody, replayShape } from '../services/console/src/replay-routes.ts'
 import { publicKeySetShape } from '../services/console/src/well-known.ts'
 import { type Operation, operations } from './openapi-operations.ts'
@@ -41,6 +42,7 @@ const given: Record<string, z.ZodType> = {
   CreatedEndpoint: createdShape,
   EndpointPage: endpointsShape,
   RotatedSecret: rotatedShape,
+  VerificationRequested: askedShape,
   Attempt: attemptShape,
   AttemptPage: attemptsShape,
   ReplayCounts: replayShape,
@@ -107,7 +109,7 @@ export function openapiText(): string {
 }
 
 function operationItem(operation: Operation): Json {
-  const { role, query, body, answer, isChange = false } = operation
+  const { role, query, body, answer, alternative, isChange = false } = operation
   const parameters = [...(query ? queryParameters(query) : []), ...(isChange ? [ifMatch] : [])]
   const description = [operation.description, role && `Takes a token with the role ${role}.`]
   return {
@@ -125,11 +127,16 @@ function operationItem(operation: Operation): Json {
       },
     }),
     responses: {
-      [answer.status]: {
-        description: answer.description,
-        ...(answer.headers && { headers: headersOf(answer.headers) }),
-        content: { 'application/json': { schema: refTo(answer.schema), example: answer.example } },
-      },
+      ...Object.fromEntries(
+        [answer, ...(alternative ? [alternative] : [])].map((good) => [
+          good.status,
+          {
+            description: good.description,
+            ...(good.headers && { headers: headersOf(good.headers) }),
+            content: { 'application/json': { schema: refTo(good.schema), example: good.example } },
+          },
+        ]),
+      ),
       ...refusalItems(operation),
     },
   }

@@ -13,8 +13,17 @@ import {
   listQuery,
   updateBody,
 } from '../services/console/src/endpoint-requests.ts'
+import { askedShape } from '../services/console/src/endpoint-verification.ts'
 import { replayBody, replayShape } from '../services/console/src/replay-routes.ts'
 import { publicKeySetShape } from '../services/console/src/well-known.ts'
+
+type OperationAnswer = {
+  status: number
+  description: string
+  schema: z.ZodType
+  example: unknown
+  headers?: Readonly<Record<string, string>>
+}
 
 /** One request that the console answers. An example is what `schema` parses; a test sees to it. */
 export type Operation = {
@@ -27,13 +36,9 @@ export type Operation = {
   role: 'viewer' | 'operator' | 'admin' | null
   query?: z.ZodObject
   body?: { schema: z.ZodType; examples: Readonly<Record<string, unknown>> }
-  answer: {
-    status: number
-    description: string
-    schema: z.ZodType
-    example: unknown
-    headers?: Readonly<Record<string, string>>
-  }
+  answer: OperationAnswer
+  /** How else a request may go well. */
+  alternative?: OperationAnswer
   /** Beside those of every operation. */
   refusals: readonly (keyof typeof refusals)[]
   /** Whether it takes If-Match. */
@@ -221,12 +226,25 @@ export const operations: readonly Operation[] = [
     method: 'POST',
     path: `${path}/verify`,
     operationId: 'verifyEndpoint',
-    summary: 'Have a webhook show that it wants alerts',
+    summary: 'Have an endpoint show that it wants alerts',
     description:
       'Sends the webhook `endpoint.challenge`, signed like every alert; the endpoint answers 2xx with `data.challenge` ' +
-      'in the first 4 KiB of its body, within 15 seconds. An e-mail address is verified by the link that was sent to it.',
+      'in the first 4 KiB of its body, within 15 seconds. An e-mail address gets a link when it is entered; this sends it ' +
+      'another one, at most five an hour, and whoever follows it makes the endpoint active.',
     role: 'operator',
     answer: whole('It is active; or it was before, and nothing was sent.', active),
+    alternative: {
+      status: 202,
+      description: 'An e-mail with a link is on its way.',
+      schema: askedShape,
+      example: {
+        endpointId: created.endpointId,
+        revision: 2,
+        message:
+          'An e-mail with a link is on its way to the address. Whoever follows it within seven days makes the endpoint active.',
+      },
+      headers: { ETag: 'Its revision.' },
+    },
     refusals: ['bad_request', 'not_found', 'refused', 'changed_meanwhile', 'too_many'],
     isChange: true,
   },
@@ -236,7 +254,8 @@ export const operations: readonly Operation[] = [
     operationId: 'rotateSecret',
     summary: 'Make a new secret for a webhook',
     description:
-      'The secret before signs beside the new one for another 24 hours. The new one is told this once.',
+      'The secret before signs beside the new one for another 24 hours. The new one is told this once. ' +
+      'At most three sign at a time: another rotation is refused until the first of them ends.',
     role: 'admin',
     answer: {
       status: 200,

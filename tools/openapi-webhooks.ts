@@ -18,10 +18,14 @@ const registration = {
 }
 const endpoint = { endpointId: 'ep-4mJ0cVq2Xw9sTn1B', clientId: registration.clientId, merchant: 'M-1001' }
 
+// The last one is for e-mail alone.
 export const [registrationChanged, registrationFlagged, endpointChanged] = alertBody.options
 
 /** By type, so that no type of alert is missing. */
-const alerts: Record<z.infer<typeof alertBody>['type'], Omit<WebhookKind, 'type'>> = {
+const alerts: Record<
+  Exclude<z.infer<typeof alertBody>['type'], 'endpoint.verification'>,
+  Omit<WebhookKind, 'type'>
+> = {
   'registration.changed': {
     summary: 'A registration has news',
     description:
