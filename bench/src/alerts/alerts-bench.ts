@@ -77,8 +77,8 @@ export function createAlertsBench({ env }: { env: Env }): Verb {
 }
 
 const help = `Every variant delivers the same signed webhooks, 100 at a time, to one sink in a process of its own, which counts them
-and answers 204. (a) signs and posts, without a queue. (b) takes jobs that hold the body from a BullMQ queue that was
-filled before. (c) reads changes one at a time and adds one job for each. (d) is the alerts service as it is in
+and answers 204. (a) signs and posts, without a queue. (b) adds jobs that hold the body in
+bulk and takes them from a BullMQ queue. (c) reads changes one at a time and adds one job for each. (d) is the alerts service as it is in
 production: it reads changes, and keeps obligations, markers, receipts and its attempt log. The backlog of (c) and
 (d) stands in Kafka when the process starts. Variants take turns, each on an empty Redis and empty topics; figures are
 medians over the rounds, with the least and the greatest. They count from when the warm-up is delivered to when

@@ -1,14 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RegistrationChange } from '@signalbox/contracts/registration-change'
 import { topics } from '@signalbox/contracts/topics'
-import { Queue } from 'bullmq'
 import type { MeasuredProcess } from '../measure/measured-process.ts'
-import { alertIdOf, plainBodyOf } from './changes.ts'
+import { plainBodyOf } from './changes.ts'
 import { sinkSeries } from './endpoints.ts'
 import { startAlerts, startOther } from './measure/measured-alerts.ts'
 import { type Measurement, measureDeliveries } from './measure/measurement.ts'
 import { type SeriesName, seriesTitles } from './report/results.ts'
-import type { WebhookJob } from './variants/settings.ts'
 import { concurrency, obviousTopic, type Workbench } from './workbench.ts'
 
 export type SeriesOptions = {
@@ -25,7 +22,6 @@ export type Rounds = {
 }
 
 const queue = 'webhooks'
-const addedAtOnce = 500
 const settleLimitMs = 60_000
 const settlePollMs = 100
 
@@ -109,15 +105,16 @@ function prepare(
   const target = { url: `${sink.url}/${name}`, secret, concurrency }
   const timestamp = new Date().toISOString()
   const changes = bench.changes.take(total, merchants)
+  const plain = () => {
+    const body = changes.slice(0, 1).map((change) => plainBodyOf(change, { timestamp }))
+    return { ...target, alerts: total, merchants, body: body.join('') }
+  }
   const preparations: Record<SeriesName, () => Promise<() => Promise<MeasuredProcess>>> = {
     async bare() {
-      const body = changes.slice(0, 1).map((change) => plainBodyOf(change, { timestamp }))
-      const settings = { ...target, alerts: total, merchants, body: body.join('') }
-      return () => startOther(bench, { name: 'bare', settings })
+      return () => startOther(bench, { name: 'bare', settings: plain() })
     },
     async bullmq() {
-      await fillQueue(redisUrl, changes, { timestamp })
-      return () => startOther(bench, { name: 'bullmq', settings: { ...target, redisUrl, queue } })
+      return () => startOther(bench, { name: 'bullmq', settings: { ...plain(), redisUrl, queue } })
     },
     async obvious() {
       await bench.append(obviousTopic, changes)
@@ -132,22 +129,4 @@ function prepare(
     },
   }
   return preparations[name]()
-}
-
-async function fillQueue(
-  redisUrl: string,
-  changes: readonly RegistrationChange[],
-  { timestamp }: { timestamp: string },
-): Promise<void> {
-  const filled = new Queue<WebhookJob>(queue, { connection: { url: redisUrl } })
-  const jobs = changes.map((change) => {
-    const endpoint = change.registration.referenceMerchantId
-    const id = alertIdOf(change, endpoint)
-    const data = { id, endpoint, body: plainBodyOf(change, { timestamp }) }
-    return { name: 'alert', data, opts: { jobId: id } }
-  })
-  for (let start = 0; start < jobs.length; start += addedAtOnce) {
-    await filled.addBulk(jobs.slice(start, start + addedAtOnce))
-  }
-  await filled.close()
 }

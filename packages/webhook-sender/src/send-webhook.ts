@@ -1,5 +1,6 @@
 import { codeOf } from '@signalbox/runtime/start-problem'
-import { Agent, type Dispatcher, request } from 'undici'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Agent, type Dispatcher } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import { ConnectProblem, createGuardedConnector, type TransportError } from './connector.ts'
 
@@ -76,61 +77,125 @@ export function openWebhookSender({
     async send({ url, headers, body, signal, keepBytes = 0 }) {
       signal.throwIfAborted()
       if (guard.urlProblem(url) !== null) return { kind: 'none', error: 'address_refused' }
-      const clock = startClock({ timeoutMs, signal })
-      let response: Dispatcher.ResponseData
-      try {
-        response = await request(url, {
-          dispatcher: agent,
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            'user-agent': 'signalbox-webhooks',
-            ...withoutHost(headers),
+      const { origin, pathname, search } = new URL(url)
+      return new Promise((resolve, reject) => {
+        const call = new Call({ keepBytes, bodyMs, timeoutMs, signal, resolve, reject })
+        agent.dispatch(
+          {
+            origin,
+            path: pathname + search,
+            method: 'POST',
+            headers: {
+              'content-type': 'application/json',
+              'user-agent': 'signalbox-webhooks',
+              ...withoutHost(headers),
+            },
+            body,
           },
-          body,
-          signal: clock.signal,
-        })
-      } catch (error) {
-        clock.stop()
-        signal.throwIfAborted()
-        return { kind: 'none', error: transportErrorOf(error) }
-      }
-      clock.shortenTo(bodyMs)
-      const retryAfter = [response.headers['retry-after']].flat()[0] ?? null
-      const answer = { kind: 'status', status: response.statusCode, retryAfter } as const
-      if (keepBytes > 0 && !isEncoded(response)) {
-        const text = await readText(response.body, keepBytes).finally(() => clock.stop())
-        return { ...answer, body: text }
-      }
-      // The status is the answer, so nobody waits for the rest of it.
-      void response.body
-        .dump({ limit: bodyLimitBytes })
-        .catch(() => undefined)
-        .finally(() => clock.stop())
-      return { ...answer, body: null }
+          call,
+        )
+      })
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
   }
 }
 
-/** A signal that ends a call when its time is up or `signal` says so. Whoever starts it stops it. */
-function startClock({ timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }) {
-  const end = new AbortController()
-  const endsAt = performance.now() + timeoutMs
-  const timeOut = () => end.abort(new ConnectProblem('timeout'))
-  const cancel = () => end.abort(signal.reason)
-  let timer = setTimeout(timeOut, timeoutMs)
-  signal.addEventListener('abort', cancel, { once: true })
-  return {
-    signal: end.signal,
-    shortenTo(ms: number): void {
-      clearTimeout(timer)
-      timer = setTimeout(timeOut, Math.min(ms, endsAt - performance.now()))
-    },
-    stop(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', cancel)
-    },
+/**
+ * One call, as undici tells of it. Its status is the answer: unless the body is to be kept, nobody waits for the rest,
+ * which is read, within limits, so that the connection can be used again.
+ */
+class Call implements Dispatcher.DispatchHandler {
+  readonly #keepBytes: number
+  readonly #bodyMs: number
+  readonly #endsAt: number
+  readonly #signal: AbortSignal
+  readonly #resolve: (answer: Answer) => void
+  readonly #reject: (reason: unknown) => void
+  #timer: NodeJS.Timeout
+  #controller: Dispatcher.DispatchController | undefined
+  #isOver = false
+  #answer: Extract<Answer, { kind: 'status' }> | undefined
+  #isKept = false
+  #received = 0
+  readonly #chunks: Uint8Array[] = []
+
+  constructor(of: {
+    keepBytes: number
+    bodyMs: number
+    timeoutMs: number
+    signal: AbortSignal
+    resolve: (answer: Answer) => void
+    reject: (reason: unknown) => void
+  }) {
+    this.#keepBytes = of.keepBytes
+    this.#bodyMs = of.bodyMs
+    this.#endsAt = performance.now() + of.timeoutMs
+    this.#signal = of.signal
+    this.#resolve = of.resolve
+    this.#reject = of.reject
+    this.#timer = setTimeout(this.#timeOut, of.timeoutMs)
+    of.signal.addEventListener('abort', this.#cancel, { once: true })
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#isOver) controller.abort(new ConnectProblem('timeout'))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    if (status < 200) return
+    const retryAfter = [headers['retry-after']].flat()[0] ?? null
+    this.#answer = { kind: 'status', status, retryAfter, body: null }
+    this.#isKept = this.#keepBytes > 0 && !isEncoded(headers)
+    if (!this.#isKept) this.#resolve(this.#answer)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#timeOut, Math.min(this.#bodyMs, this.#endsAt - performance.now()))
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#received += chunk.length
+    if (this.#isKept) this.#chunks.push(chunk)
+    if (this.#received >= bodyLimitBytes) this.#stop(controller)
+  }
+
+  onResponseEnd(): void {
+    this.#finish()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#answer === undefined) this.#resolve({ kind: 'none', error: transportErrorOf(error) })
+    this.#finish()
+  }
+
+  readonly #timeOut = () => {
+    if (this.#answer === undefined) this.#resolve({ kind: 'none', error: 'timeout' })
+    this.#stop(this.#controller)
+  }
+
+  readonly #cancel = () => {
+    this.#reject(this.#signal.reason)
+    this.#stop(this.#controller)
+  }
+
+  /** Ends the connection, now or when it is there. */
+  #stop(controller: Dispatcher.DispatchController | undefined): void {
+    this.#finish()
+    controller?.abort(new ConnectProblem('timeout'))
+  }
+
+  /** What was kept of the body is all there will be; the status stands whatever became of the rest. */
+  #finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#signal.removeEventListener('abort', this.#cancel)
+    if (this.#answer !== undefined && this.#isKept) {
+      this.#resolve({ ...this.#answer, body: textOf(this.#chunks, this.#keepBytes) })
+    }
   }
 }
 
@@ -139,25 +204,13 @@ function withoutHost(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'host'))
 }
 
-function isEncoded({ headers }: Dispatcher.ResponseData): boolean {
+function isEncoded(headers: IncomingHttpHeaders): boolean {
   const encoding = String(headers['content-encoding'] ?? 'identity')
   return encoding.trim().toLowerCase() !== 'identity'
 }
 
-/** The start of a body, as far as it comes in time. */
-async function readText(body: Dispatcher.ResponseData['body'], keepBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  try {
-    for await (const chunk of body) {
-      if (!(chunk instanceof Uint8Array)) break
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= bodyLimitBytes) break
-    }
-  } catch {
-    // The status stands whatever becomes of the rest.
-  }
+/** The start of a body. */
+function textOf(chunks: readonly Uint8Array[], keepBytes: number): string {
   const kept = Buffer.concat(chunks).subarray(0, Math.min(keepBytes, bodyLimitBytes))
   // As a stream, so that a character cut in half is left out.
   return new TextDecoder().decode(kept, { stream: true }).replace(unprintable, ' ')

@@ -19,8 +19,8 @@ export function webhookHeaders({
   id: string
   body: string
   nowMs: number
-  /** The bytes of the secrets in force, decoded, newest first. */
-  secrets: readonly Uint8Array[]
+  /** The secrets in force, newest first: their bytes, decoded, or the keys made of them, which take less time. */
+  secrets: readonly (Uint8Array | KeyObject)[]
   signingKey: SigningKey | null
   /** Marks a message that is sent anew although it was settled. */
   replay?: boolean

@@ -2,7 +2,7 @@ import { type ResultCode, resultStatus } from '@signalbox/alipay/result'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
 import type { UnparsableCause } from './http/unparsable.ts'
-import { createLogSampler, type LogSampler } from './log-sampler.ts'
+import { createLogSampler, type LogSampler } from '@signalbox/runtime/log-sampler'
 import type { Gate } from './overload/gate.ts'
 
 /** What is told about one answered request: ids and figures, nothing that the sender wrote. */

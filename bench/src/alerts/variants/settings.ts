@@ -16,7 +16,7 @@ export const bareSettings = z.object({
   body: z.string(),
 })
 
-export const bullmqSettings = z.object({ ...common, redisUrl: z.string(), queue: z.string() })
+export const bullmqSettings = bareSettings.extend({ redisUrl: z.string(), queue: z.string() })
 
 export const obviousSettings = z.object({
   ...common,
