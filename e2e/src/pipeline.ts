@@ -44,6 +44,8 @@ export async function openPipeline(options: {
   env: Readonly<Record<string, string | undefined>>
   /** Options of the merchants' sinks, such as a delay before each answer. */
   sinks?: SimulatorOptions
+  /** Further variables of the alerts, such as a mail server. */
+  alertsEnv?: Readonly<Record<string, string>>
   /** Gives the alerts a Redis of their own, so that the view can be lost alone. */
   separateQueueRedis?: boolean
   onProgress?: (message: string) => void
@@ -124,6 +126,7 @@ export async function openPipeline(options: {
       ...common,
       ...alerting,
       ENDPOINTS_FILE: join(sandbox, 'endpoints.json'),
+      ...options.alertsEnv,
     }),
     console: () => ({
       ...common,

@@ -47,7 +47,7 @@ export type Attempt = {
 }
 
 export type AttemptLog = {
-  /** Writes an attempt down; when Redis was away meanwhile it may stand there twice. */
+  /** Writes an attempt down. */
   add(endpointId: string, attempt: Omit<Attempt, 'class'>): Promise<void>
   /**
    * An endpoint's attempts, the latest first; `next` is the `before` of the page that follows, null for none.
@@ -84,33 +84,49 @@ const line = z.tuple([
 /** The page before which one is asked for. */
 export const attemptCursor = z.string().regex(/^\d{1,15}-\d{1,10}$/)
 
+/** Where the attempts of an endpoint stand. */
+export const attemptsKey = (keyPrefix: string, endpointId: string) => `${keyPrefix}{e-${endpointId}}:attempts`
+
+/** An attempt as it stands there. */
+export function attemptText(made: Omit<Attempt, 'class'>): string {
+  const text: z.infer<typeof line> = [
+    made.alertId,
+    made.subject,
+    made.version,
+    made.attempt,
+    made.at,
+    Math.round(made.durationMs),
+    made.status,
+    made.error,
+    made.nextInMs,
+    made.isReplay ? 1 : 0,
+    made.response === null ? null : made.response.slice(0, maxResponseLength),
+  ]
+  return JSON.stringify(text)
+}
+
+/**
+ * Lua that writes an attempt down, for the script that also ends the call; `key` and `text` are expressions. When Redis
+ * was away meanwhile an attempt may stand there twice.
+ */
+export const addAttempt = ({ key, text }: { key: string; text: string }) => `
+redis.call('XADD', ${key}, 'MAXLEN', '~', ${keptAttempts}, '*', 'a', ${text})
+redis.call('EXPIRE', ${key}, ${keptSeconds})`
+
+const addScript = createScript(addAttempt({ key: 'KEYS[1]', text: 'ARGV[1]' }))
+
 /** The attempts of each endpoint in the queue Redis. */
 export function createAttemptLog({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }): AttemptLog {
-  const keyOf = (endpointId: string) => `${keyPrefix}{e-${endpointId}}:attempts`
   return {
     async add(endpointId, made) {
-      const text: z.infer<typeof line> = [
-        made.alertId,
-        made.subject,
-        made.version,
-        made.attempt,
-        made.at,
-        Math.round(made.durationMs),
-        made.status,
-        made.error,
-        made.nextInMs,
-        made.isReplay ? 1 : 0,
-        made.response === null ? null : made.response.slice(0, maxResponseLength),
-      ]
-      const args = [keptAttempts, keptSeconds, JSON.stringify(text)]
-      await addScript(redis, { keys: [keyOf(endpointId)], args })
+      await addScript(redis, { keys: [attemptsKey(keyPrefix, endpointId)], args: [attemptText(made)] })
     },
 
     async list(endpointId, { alertId, before, limit }) {
       const attempts: Attempt[] = []
       let end = before === undefined ? '+' : `(${before}`
       for (;;) {
-        const found = await redis.xrevrange(keyOf(endpointId), end, '-', 'COUNT', pageSize)
+        const found = await redis.xrevrange(attemptsKey(keyPrefix, endpointId), end, '-', 'COUNT', pageSize)
         for (const [id, [, text = '']] of found) {
           end = `(${id}`
           const attempt = attemptOf(text)
@@ -152,8 +168,3 @@ function classOf(status: number | null): Attempt['class'] {
   // Anything else is no answer that HTTP knows, and the endpoint's fault.
   return '5xx'
 }
-
-/** KEYS: the log. ARGV: how many are kept, for how many seconds, the line. */
-const addScript = createScript(`
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'a', ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[2])`)

@@ -12,6 +12,7 @@ import {
 } from './endpoint.ts'
 import { heldProducer, openScene, partitions } from './endpoints-scene.fixture.ts'
 import { resealEndpoints } from './reseal-endpoints.ts'
+import { openHeaders, sealHeaders } from './sealed-headers.ts'
 import { freshKey, writeKeysFile } from './sealing.fixture.ts'
 import { readSealingKeys, SealingTrouble } from './sealing.ts'
 
@@ -281,6 +282,33 @@ describe('secrets', () => {
     expect(after.unseal(sealed, of)).toEqual(plain)
     expect(found?.history.at(-1)).toMatchObject({ action: 'resealed', by: 'rotation' })
     expect((await valuesOf(scene)).filter((value) => value?.endpointId === 'one')).toHaveLength(2)
+  })
+
+  test('and values of headers too, also where the secrets are sealed anew already', async () => {
+    const { process, keys, text } = await openSealed()
+    const given = { 'x-key': 'k-1', 'x-other': 'o-1' }
+    const headers = sealHeaders(given, { ...of, known: null, keys })
+    const target = { type: 'webhook', url, headers } as const
+    await change(process, { kind: 'update', settings: { target } })
+    const second = freshKey()
+    const during = readSealingKeys(
+      writeKeysFile([
+        { keyId: 'k1', text, state: 'retiring' },
+        { keyId: 'k2', text: second },
+      ]),
+    )
+    const found = await process.view.find('one')
+    const secrets = (found?.secrets ?? []).map(({ secretId, sealed }) => ({
+      secretId,
+      sealed: during.seal(during.unseal(sealed, of), of),
+    }))
+    await change(process, { kind: 'reseal', secrets, headers: {} })
+    const ports = { ...process, keys: during, by: 'rotation' }
+    expect(await resealEndpoints(ports)).toEqual({ resealed: ['one'], busy: [] })
+    expect(await resealEndpoints(ports)).toEqual({ resealed: [], busy: [] })
+    const after = readSealingKeys(writeKeysFile([{ keyId: 'k2', text: second }]))
+    const standing = await process.view.find('one')
+    expect(standing && openHeaders(standing, (sealed) => after.unseal(sealed, of))).toEqual(given)
   })
 })
 

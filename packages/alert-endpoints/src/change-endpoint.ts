@@ -6,7 +6,7 @@ import { partitionOf } from '@signalbox/kafka/partition'
 import type { Producer } from '@signalbox/kafka/producer'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import type { Decision, Endpoint, EndpointProblem } from './endpoint.ts'
+import type { Decision, Endpoint, Refusal } from './endpoint.ts'
 import type { EndpointView } from './endpoint-view.ts'
 import type { EndpointFollower } from './follow-endpoints.ts'
 
@@ -14,7 +14,7 @@ import type { EndpointFollower } from './follow-endpoints.ts'
 export type ChangeResult =
   | { kind: 'changed'; endpoint: Endpoint }
   | { kind: 'unchanged'; endpoint: Endpoint }
-  | { kind: 'refused'; problem: EndpointProblem }
+  | Refusal
   /** Somebody else changes it all the while: try again. */
   | { kind: 'busy' }
 

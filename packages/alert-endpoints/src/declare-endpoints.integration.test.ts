@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { type DeclaredEndpoint, declareEndpoints } from './declare-endpoints.ts'
-import { webhookSettings } from './endpoint.fixture.ts'
+import { url, webhookSettings } from './endpoint.fixture.ts'
 import { changeEndpoint, type DisableReason, type EndpointChange, secretsInForce } from './endpoint.ts'
 import { openScene } from './endpoints-scene.fixture.ts'
+import { openHeaders } from './sealed-headers.ts'
 import { writeKeysFile } from './sealing.fixture.ts'
 import { readSealingKeys } from './sealing.ts'
 
@@ -18,6 +19,12 @@ const declared = (differs: Partial<DeclaredEndpoint> = {}): DeclaredEndpoint => 
   activeFrom: '1970-01-01T00:00:00.000Z',
   ...differs,
 })
+
+const withHeader = (value: string) =>
+  declared({
+    settings: webhookSettings({ target: { type: 'webhook', url, headers: { 'x-api-key': value } } }),
+  })
+const secretNumber = (n: number) => declared({ secret: Buffer.alloc(32, n) })
 
 async function openDeclaring() {
   const scene = await openScene()
@@ -39,6 +46,11 @@ async function openDeclaring() {
     change: (made: EndpointChange) =>
       process.writer.change('one', (known, nowMs) => changeEndpoint(known, made, { nowMs, by: 'test' })),
     find,
+    process,
+    keys,
+    /** All that the topic and Redis hold. */
+    content: async () =>
+      [await scene.redisContent(), ...(await scene.log()).map(({ value }) => String(value))].join('\n'),
     secretsOf,
     revisions: async () => (await scene.log()).length,
   }
@@ -64,6 +76,67 @@ test('each is active and verified at once, with its audit trail; the second star
   expect(await secretsOf()).toEqual([firstSecret])
   expect(await declare(declared(), email)).toMatchObject({ changed: [], unchanged: ['one', 'mail'] })
   expect(await revisions()).toBe(2)
+})
+
+test('values of headers lie sealed, are written once, and only another value is written again', async () => {
+  const { declare, find, keys, content, revisions, process } = await openDeclaring()
+  await declare(withHeader('k-first-value'))
+  expect(await declare(withHeader('k-first-value'))).toMatchObject({ unchanged: ['one'] })
+  expect(await revisions()).toBe(1)
+  expect(await declare(withHeader('k-other-value'))).toMatchObject({ changed: ['one'] })
+  const open = (sealed: string) => keys.unseal(sealed, { endpointId: 'one' })
+  expect(openHeaders(await find(), open)).toEqual({ 'x-api-key': 'k-other-value' })
+  const text = (await content()) + JSON.stringify(process.events)
+  expect(text).toContain('x-api-key')
+  expect(text).not.toMatch(/k-(first|other)-value/)
+})
+
+test('thirty-two at most are under way at a time, and what came of them is told in the order of the file', async () => {
+  const { process, keys } = await openDeclaring()
+  let underWay = 0
+  let most = 0
+  const writer: typeof process.writer = {
+    async change(...given) {
+      underWay += 1
+      most = Math.max(most, underWay)
+      try {
+        return await process.writer.change(...given)
+      } finally {
+        underWay -= 1
+      }
+    },
+  }
+  const many = Array.from({ length: 80 }, (_, index) => declared({ endpointId: `e${index}` }))
+  const { changed } = await declareEndpoints(many, { ...process, writer, keys })
+  expect(changed).toEqual(many.map(({ endpointId }) => endpointId))
+  expect(most).toBe(32)
+})
+
+test('after one that fails no other begins, and those under way are waited for', async () => {
+  const { process, keys } = await openDeclaring()
+  const begun: string[] = []
+  let ended = 0
+  const writer: typeof process.writer = {
+    async change(endpointId, decide) {
+      begun.push(endpointId)
+      if (endpointId === 'e3') return { kind: 'refused', problem: 'id_taken' }
+      const result = await process.writer.change(endpointId, decide)
+      ended += 1
+      return result
+    },
+  }
+  const many = Array.from({ length: 80 }, (_, index) => declared({ endpointId: `e${index}` }))
+  await expect(declareEndpoints(many, { ...process, writer, keys })).rejects.toThrow(/endpoint e3/)
+  expect([begun.length, ended]).toEqual([32, 31])
+})
+
+test('a fourth secret within a day is refused with what to do until when; the one before may come back', async () => {
+  const { declare } = await openDeclaring()
+  for (const n of [1, 2, 3]) await declare(secretNumber(n))
+  await expect(declare(secretNumber(4))).rejects.toThrow(
+    /endpoint one has three secrets.*until \d{4}-.*Put the one before/,
+  )
+  expect(await declare(secretNumber(2))).toMatchObject({ changed: ['one'] })
 })
 
 test('several processes that start at once declare each once', async () => {

@@ -3,22 +3,24 @@ import { dirname, resolve } from 'node:path'
 import { type EndpointsFile, endpointsFile } from '@signalbox/contracts/endpoints-file'
 import { readJsonFile, readNamedFile } from '@signalbox/runtime/files'
 import { StartProblem } from '@signalbox/runtime/start-problem'
-import type { EndpointWriter } from './change-endpoint.ts'
+import type { ChangeResult, EndpointWriter } from './change-endpoint.ts'
 import {
   changeEndpoint,
   type Decision,
   type Endpoint,
-  type EndpointProblem,
   type EndpointSettings,
   headersProblem,
+  type Refusal,
   standardSettings,
 } from './endpoint.ts'
 import { type EndpointView, everyEndpoint } from './endpoint-view.ts'
 import type { EndpointFollower } from './follow-endpoints.ts'
+import { sealHeaders } from './sealed-headers.ts'
 import type { SealingKeys } from './sealing.ts'
 
 /** An endpoint as the endpoints file has it. */
 export type DeclaredEndpoint = Pick<Endpoint, 'endpointId' | 'clientId' | 'merchant'> & {
+  /** The values of headers are in clear. */
   settings: EndpointSettings
   /** In clear; null for e-mail. */
   secret: Uint8Array | null
@@ -39,6 +41,8 @@ const prefix = 'whsec_'
 const minSecretBytes = 24
 const maxSecretBytes = 64
 const always = new Date(0).toISOString()
+/** Each waits mostly for Kafka; what is under way at a time shares the waits. */
+const mostAtOnce = 32
 
 /**
  * Reads the endpoints file and the secrets that it names; secret files are relative to its folder.
@@ -146,6 +150,7 @@ function problem(file: string, id: string, trouble: string, remedy: string): Sta
 /**
  * Makes each of them a verified endpoint, and changes nothing of those that are as the file says. One that was disabled
  * stays so, unless its definition changed and it was not a person who disabled it. Several processes may declare at once.
+ * When one fails, those that are under way come to their end before this throws, and no other one begins.
  *
  * @throws StartProblem when an endpoint cannot be what the file says; SealingTrouble; when Kafka or Redis does not answer
  */
@@ -165,22 +170,20 @@ export async function declareEndpoints(
 ): Promise<Declared> {
   const changed: string[] = []
   const unchanged: string[] = []
-  for (const endpoint of endpoints) {
+  const results = await mapSome(endpoints, async (endpoint) => {
     const { endpointId } = endpoint
     const result = await writer.change(endpointId, (known, nowMs) =>
       declare(endpoint, { known, keys, nowMs }),
     )
-    switch (result.kind) {
+    return { endpointId, kind: doneOf(endpointId, result) }
+  })
+  for (const { endpointId, kind } of results) {
+    switch (kind) {
       case 'changed':
         changed.push(endpointId)
         break
       case 'unchanged':
         unchanged.push(endpointId)
-        break
-      case 'refused':
-        throw new StartProblem(`${variable}: endpoint ${endpointId} ${wordsOf(result.problem)}`)
-      case 'busy':
-        throw new Error(`Endpoint ${endpointId} is being changed by somebody else all the while`)
     }
   }
   await follower.caughtUpAll()
@@ -193,17 +196,55 @@ export async function declareEndpoints(
   return { changed, unchanged, noLongerDeclared }
 }
 
+function doneOf(endpointId: string, result: ChangeResult): 'changed' | 'unchanged' {
+  if (result.kind === 'refused') {
+    throw new StartProblem(`${variable}: endpoint ${endpointId} ${wordsOf(result)}`)
+  }
+  if (result.kind === 'busy') {
+    throw new Error(`Endpoint ${endpointId} is being changed by somebody else all the while`)
+  }
+  return result.kind
+}
+
+/** Maps with a bound on what is under way; the order is kept. */
+async function mapSome<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
+  const left = items.entries()
+  const done = new Map<number, R>()
+  const failures: { error: unknown }[] = []
+  const workers = Array.from({ length: Math.min(mostAtOnce, items.length) }, async () => {
+    for (const [index, item] of left) {
+      if (failures.length > 0) return
+      try {
+        done.set(index, await map(item))
+      } catch (error) {
+        failures.push({ error })
+      }
+    }
+  })
+  await Promise.all(workers)
+  const [first] = failures
+  if (first !== undefined) throw first.error
+  return [...done].toSorted(([a], [b]) => a - b).map(([, result]) => result)
+}
+
 function declare(
   { endpointId, clientId, merchant, settings, secret, activeFrom }: DeclaredEndpoint,
   { known, keys, nowMs }: { known: Endpoint | null; keys: SealingKeys; nowMs: number },
 ): Decision {
+  const { target } = settings
   const isKnown = secret !== null && known !== null && hasSecret(known, secret, keys)
   const change = {
     kind: 'declare',
     endpointId,
     clientId,
     merchant,
-    settings,
+    settings: {
+      ...settings,
+      target:
+        target.type === 'webhook'
+          ? { ...target, headers: sealHeaders(target.headers, { endpointId, known, keys }) }
+          : target,
+    },
     secret:
       secret === null || isKnown
         ? null
@@ -226,8 +267,12 @@ function fingerprint(secret: Uint8Array): string {
   return createHash('sha256').update(secret).digest('hex').slice(0, 12)
 }
 
-function wordsOf(found: EndpointProblem): string {
-  return found === 'id_taken'
-    ? 'belongs, or belonged, to another merchant or client. Give it another id: alerts name it.'
-    : `cannot be declared (${found}).`
+function wordsOf({ problem: found, until }: Refusal): string {
+  if (found === 'id_taken') {
+    return 'belongs, or belonged, to another merchant or client. Give it another id: alerts name it.'
+  }
+  if (found === 'too_many_secrets') {
+    return `has three secrets that still sign, so a new one has no place until ${until}. Put the one before back into its file until then.`
+  }
+  return `cannot be declared (${found}).`
 }

@@ -7,9 +7,11 @@ import {
   type EndpointChange,
   headersProblem,
   isOwed,
+  isToBeAsked,
   listensTo,
   secretOverlapMs,
   secretsInForce,
+  verificationAskedAt,
 } from './endpoint.ts'
 import {
   active,
@@ -255,6 +257,67 @@ describe('another target', () => {
   })
 })
 
+const mail = (address = 'a@b.example') =>
+  ({ ...webhookSettings(), target: { type: 'email', address } }) as const
+const request = (known: Endpoint, nowMs: number) =>
+  changeEndpoint(known, { kind: 'requestVerification' }, { ...context, nowMs })
+
+describe('the owner of an e-mail address', () => {
+  const fresh = changedBy(null, creation({ settings: mail(), secret: null }))
+  const verified = changedBy(fresh, { kind: 'verify', address: 'a@b.example' })
+  const stopped = changedBy(fresh, { kind: 'disable', reason: 'by_operator' })
+
+  test.each<[string, Endpoint, boolean]>([
+    ['a new one', fresh, true],
+    ['one that is asked for', changedBy(fresh, { kind: 'requestVerification' }), true],
+    ['one that moved', changedBy(verified, { kind: 'update', settings: mail('c@b.example') }), true],
+    ['one enabled before it was verified', changedBy(stopped, { kind: 'enable' }), true],
+    ['other settings', changedBy(fresh, { kind: 'update', settings: { keepsResponses: true } }), false],
+    ['a verified one', verified, false],
+    ['one that is stopped', stopped, false],
+    ['a webhook', unverified(), false],
+  ])('is asked, or not, by the latest change of %s', (_, endpoint, expected) => {
+    expect(isToBeAsked(endpoint)).toBe(expected)
+  })
+
+  test('was last asked when the address was last entered or asked for, whatever came after', () => {
+    expect(verificationAskedAt(fresh)).toBe(isoOf(startMs))
+    const again = changedBy(fresh, { kind: 'requestVerification' }, { nowMs: startMs + 5 })
+    const later = changedBy(
+      again,
+      { kind: 'update', settings: { keepsResponses: true } },
+      { nowMs: startMs + 9 },
+    )
+    expect(verificationAskedAt(later)).toBe(isoOf(startMs + 5))
+  })
+
+  test('is asked anew five times in any hour at most', () => {
+    let known = fresh
+    for (let times = 0; times < 5; times += 1) {
+      known = changedBy(known, { kind: 'requestVerification' }, { nowMs: startMs + times * 60_000 })
+    }
+    const until = isoOf(startMs + 3_600_000)
+    expect(request(known, startMs + 3_599_999)).toEqual({
+      kind: 'refused',
+      problem: 'asked_too_often',
+      until,
+    })
+    expect(request(known, startMs + 3_600_000).kind).toBe('changed')
+    expect(request(fresh, startMs)).toMatchObject({
+      kind: 'changed',
+      next: { state: 'unverified', revision: 2 },
+    })
+  })
+
+  test.each<[string, Endpoint, object]>([
+    ['a webhook', unverified(), { kind: 'refused', problem: 'other_type' }],
+    ['a disabled one', stopped, { kind: 'refused', problem: 'wrong_state' }],
+    ['an active one', verified, { kind: 'unchanged' }],
+  ])('of %s is not asked anew', (_, endpoint, decision) => {
+    expect(request(endpoint, startMs)).toMatchObject(decision)
+  })
+})
+
 function rotate(known: Endpoint, number: number, nowMs: number): Endpoint {
   const secret = { secretId: `s${number}`, sealed: `sealed-${number}` }
   return changedBy(known, { kind: 'rotateSecret', secret }, { nowMs })
@@ -278,11 +341,31 @@ describe('secrets', () => {
     expect(secretsInForce(twice, startMs + secretOverlapMs)).toEqual(['sealed-3', 'sealed-2'])
   })
 
-  test('there are never more than three, and expired ones are dropped', () => {
-    const four = [2, 3, 4].reduce((known, number) => rotate(known, number, startMs), active())
-    expect(four.secrets.map(({ secretId }) => secretId)).toEqual(['s4', 's3', 's2'])
-    const later = rotate(four, 5, startMs + secretOverlapMs)
-    expect(later.secrets.map(({ secretId }) => secretId)).toEqual(['s5', 's4'])
+  const fourth = { secretId: 's4', sealed: 'sealed-4' }
+  test.each<[string, EndpointChange]>([
+    ['a rotation', { kind: 'rotateSecret', secret: fourth }],
+    ['a declaration', { ...creation(), kind: 'declare', activeFrom: isoOf(0), secret: fourth }],
+  ])('none ends before its time: %s is refused for as long as three sign', (_, change) => {
+    const three = rotate(rotate(active(), 2, startMs), 3, startMs + 5)
+    const at = (nowMs: number) => changeEndpoint(three, change, { ...context, nowMs })
+    const until = isoOf(startMs + secretOverlapMs)
+    const refusal = { kind: 'refused', problem: 'too_many_secrets', until }
+    expect(at(startMs + 10)).toEqual(refusal)
+    expect(at(startMs + secretOverlapMs - 1)).toEqual(refusal)
+    const later = at(startMs + secretOverlapMs)
+    expect(later.kind === 'changed' && later.next.secrets.map(({ secretId }) => secretId)).toEqual([
+      's4',
+      's3',
+      's2',
+    ])
+  })
+
+  test('one that still signs may become the newest again beside two others, and expired ones are dropped', () => {
+    const three = rotate(rotate(active(), 2, startMs), 3, startMs)
+    const back = rotate(three, 2, startMs + 1)
+    expect(back.secrets.map(({ secretId }) => secretId)).toEqual(['s2', 's3', 's1'])
+    const later = rotate(three, 5, startMs + secretOverlapMs)
+    expect(later.secrets.map(({ secretId }) => secretId)).toEqual(['s5', 's3'])
   })
 
   test('sealed anew they keep names, order and times; one that was replaced meanwhile stays away', () => {
@@ -291,13 +374,17 @@ describe('secrets', () => {
       { secretId: 's1', sealed: 'new-1' },
       { secretId: 'gone', sealed: 'new-0' },
     ]
-    const resealed = changedBy(rotated, { kind: 'reseal', secrets }, context)
+    const resealed = changedBy(rotated, { kind: 'reseal', secrets, headers: {} }, context)
     expect(resealed.secrets).toEqual(
       rotated.secrets.map((secret) => (secret.secretId === 's1' ? { ...secret, sealed: 'new-1' } : secret)),
     )
-    expect(decide(rotated, { kind: 'reseal', secrets: [{ secretId: 'gone', sealed: 'x' }] }).kind).toBe(
-      'unchanged',
-    )
+    expect(
+      decide(rotated, {
+        kind: 'reseal',
+        secrets: [{ secretId: 'gone', sealed: 'x' }],
+        headers: { 'x-gone': 'x' },
+      }).kind,
+    ).toBe('unchanged')
   })
 })
 
@@ -363,6 +450,7 @@ describe('whatever happens to an endpoint', () => {
       creation(),
       { kind: 'enable' },
       { kind: 'recover' },
+      { kind: 'requestVerification' },
       { kind: 'delete' },
       { kind: 'verify', address: url },
       { kind: 'verify', address: 'https://other.example/' },

@@ -50,14 +50,16 @@ export type EndpointChange =
       /** ISO 8601. */
       activeFrom: string
     }
+  /** The owner of an e-mail address is to be asked once more. */
+  | { kind: 'requestVerification' }
   /** The target has proved that it wants alerts. `address`: the one that was asked, by `addressOf`. */
   | { kind: 'verify'; address: string }
   /** Absent members stay. Another url or address has to be verified again. */
   | { kind: 'update'; settings: Partial<EndpointSettings> }
   /** The secret before signs beside the new one for another day. */
   | { kind: 'rotateSecret'; secret: NewSecret }
-  /** The same secrets under another sealing key. */
-  | { kind: 'reseal'; secrets: readonly NewSecret[] }
+  /** The same secrets, and values of headers by name, under another sealing key. */
+  | { kind: 'reseal'; secrets: readonly NewSecret[]; headers: Readonly<Record<string, string>> }
   /** It has been failing for so much of its budget, in percent; `failingSinceMs`: since when. */
   | { kind: 'warn'; percent: number; failingSinceMs: number }
   | { kind: 'disable'; reason: DisableReason }
@@ -77,6 +79,10 @@ export type EndpointProblem =
   | 'other_address'
   /** Only a webhook has secrets, and it always has one. */
   | 'secret_mismatch'
+  /** One more secret would take the oldest one its last hours. */
+  | 'too_many_secrets'
+  /** Its owner was asked often enough. */
+  | 'asked_too_often'
   /** A webhook cannot become an e-mail, nor the other way round. */
   | 'other_type'
   /** It is in no state in which this can be done. */
@@ -86,7 +92,10 @@ export type Decision =
   | { kind: 'changed'; next: Endpoint }
   /** It is so already. */
   | { kind: 'unchanged'; endpoint: Endpoint }
-  | { kind: 'refused'; problem: EndpointProblem }
+  | Refusal
+
+/** `until`: from when on it would be no problem any more, ISO 8601, where time alone mends it. */
+export type Refusal = { kind: 'refused'; problem: EndpointProblem; until?: string }
 
 export type ChangeContext = {
   nowMs: number
@@ -101,6 +110,8 @@ const dayMs = 24 * 60 * 60 * 1000
 export const secretOverlapMs = dayMs
 const mostSecrets = 3
 const mostHistory = 100
+const hourMs = 60 * 60 * 1000
+const mostAskedPerHour = 5
 
 /** Decides what a change makes of an endpoint, and writes it into its audit trail. */
 export function changeEndpoint(
@@ -124,6 +135,8 @@ function changeKnown(
   context: ChangeContext,
 ): Decision {
   switch (change.kind) {
+    case 'requestVerification':
+      return requestVerification(known, context)
     case 'verify':
       return verify(known, change, context)
     case 'update':
@@ -176,6 +189,8 @@ function declare(known: Endpoint | null, change: Change<'declare'>, context: Cha
   const differing = differingSettings(known, settings)
   const isVerified = known.activeFrom !== null && known.state !== 'unverified'
   if (differing.length === 0 && secret === null && isVerified) return unchanged(known)
+  const secrets = withSecret(known, secret, context)
+  if (settings.target.type === 'webhook' && secrets.length > mostSecrets) return tooManySecrets(secrets)
   // What a person has stopped, a file does not start again.
   const isStopped = known.reason === 'by_operator' || known.reason === 'unsubscribed'
   const next: Endpoint = {
@@ -183,7 +198,7 @@ function declare(known: Endpoint | null, change: Change<'declare'>, context: Cha
     state: isStopped ? 'disabled' : 'active',
     reason: isStopped ? known.reason : null,
     activeFrom: activeFromOf(known, { declared: activeFrom, nowMs: context.nowMs }),
-    secrets: settings.target.type === 'email' ? [] : withSecret(known, secret, context),
+    secrets: settings.target.type === 'email' ? [] : secrets,
   }
   const details = secret === null ? differing : [...differing, 'secret']
   return changed(known, next, context, { action: 'declared', detail: details.join(', ') || null })
@@ -193,6 +208,20 @@ function declare(known: Endpoint | null, change: Change<'declare'>, context: Cha
 function activeFromOf(known: Endpoint, { declared, nowMs }: { declared: string; nowMs: number }): string {
   if (known.activeFrom === null) return declared
   return known.reason === 'gone' ? isoOf(nowMs) : known.activeFrom
+}
+
+function requestVerification(known: Endpoint, context: ChangeContext): Decision {
+  if (known.state === 'active') return unchanged(known)
+  if (known.state !== 'unverified') return refused('wrong_state')
+  if (known.target?.type !== 'email') return refused('other_type')
+  const lately = known.history.filter(
+    ({ action, at }) =>
+      action === ('verification_requested' satisfies EndpointAction) &&
+      Date.parse(at) > context.nowMs - hourMs,
+  )
+  const counted = lately.at(-mostAskedPerHour)
+  if (counted !== undefined) return refused('asked_too_often', isoOf(Date.parse(counted.at) + hourMs))
+  return changed(known, known, context, { action: 'verification_requested', detail: null })
 }
 
 function verify(known: Endpoint, { address }: Change<'verify'>, context: ChangeContext): Decision {
@@ -227,17 +256,26 @@ function toBeVerified(endpoint: Endpoint): Endpoint {
 
 function rotateSecret(known: Endpoint, { secret }: Change<'rotateSecret'>, context: ChangeContext): Decision {
   if (known.target?.type !== 'webhook') return refused('secret_mismatch')
-  const next: Endpoint = { ...known, secrets: withSecret(known, secret, context) }
+  const secrets = withSecret(known, secret, context)
+  if (secrets.length > mostSecrets) return tooManySecrets(secrets)
+  const next: Endpoint = { ...known, secrets }
   return changed(known, next, context, { action: 'secret_rotated', detail: secret.secretId })
 }
 
+/** None may go before its time: there is room again when the first of them ends. */
+function tooManySecrets(secrets: Endpoint['secrets']): Decision {
+  const ends = secrets.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt]))
+  return refused('too_many_secrets', ends.toSorted()[0])
+}
+
+/** The new one, and those that still sign beside it, which may be more than an endpoint has room for. */
 function withSecret(known: Endpoint, secret: NewSecret | null, { nowMs }: ChangeContext) {
   if (secret === null) return known.secrets
   const endsAt = isoOf(nowMs + secretOverlapMs)
   const before = known.secrets
     .filter((old) => isInForce(old, nowMs) && old.secretId !== secret.secretId)
     .map((old) => (old.expiresAt !== null && old.expiresAt < endsAt ? old : { ...old, expiresAt: endsAt }))
-  return [newSecret(secret, nowMs), ...before].slice(0, mostSecrets)
+  return [newSecret(secret, nowMs), ...before]
 }
 
 function newSecret({ secretId, sealed }: NewSecret, nowMs: number): Endpoint['secrets'][number] {
@@ -245,18 +283,31 @@ function newSecret({ secretId, sealed }: NewSecret, nowMs: number): Endpoint['se
 }
 
 /** Those that were replaced meanwhile are left alone. */
-function reseal(known: Endpoint, { secrets }: Change<'reseal'>, context: ChangeContext): Decision {
+function reseal(known: Endpoint, { secrets, headers }: Change<'reseal'>, context: ChangeContext): Decision {
   const sealedById = new Map(secrets.map(({ secretId, sealed }) => [secretId, sealed]))
+  const { target } = known
   const resealed = known.secrets.filter(({ secretId }) => sealedById.has(secretId))
-  if (resealed.length === 0) return unchanged(known)
+  const own = target?.type === 'webhook' ? Object.entries(target.headers) : []
+  const isResealed = own.some(([name]) => Object.hasOwn(headers, name))
+  if (resealed.length === 0 && !isResealed) return unchanged(known)
   const next: Endpoint = {
     ...known,
+    target:
+      target?.type === 'webhook'
+        ? { ...target, headers: { ...target.headers, ...ofThese(headers, own) } }
+        : target,
     secrets: known.secrets.map((secret) => ({
       ...secret,
       sealed: sealedById.get(secret.secretId) ?? secret.sealed,
     })),
   }
   return changed(known, next, context, { action: 'resealed', detail: null })
+}
+
+/** Those that the endpoint has. */
+function ofThese(headers: Readonly<Record<string, string>>, own: readonly (readonly [string, string])[]) {
+  const names = new Set(own.map(([name]) => name))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.has(name)))
 }
 
 function warn(
@@ -365,8 +416,8 @@ function changed(
   }
 }
 
-function refused(problem: EndpointProblem): Decision {
-  return { kind: 'refused', problem }
+function refused(problem: EndpointProblem, until?: string): Decision {
+  return { kind: 'refused', problem, ...(until === undefined ? {} : { until }) }
 }
 
 function unchanged(endpoint: Endpoint): Decision {
@@ -426,6 +477,29 @@ const isoOf = (ms: number) => new Date(ms).toISOString()
 export function addressOf(target: EndpointTarget): string {
   return target.type === 'webhook' ? target.url : target.address
 }
+
+/**
+ * When the owner of an e-mail address was last to be asked to confirm it: ISO 8601, or null. Whoever makes an endpoint,
+ * moves it, or enables it before it was verified, asks.
+ */
+export function verificationAskedAt({ history }: Pick<Endpoint, 'history'>): string | null {
+  return history.findLast(asksForVerification)?.at ?? null
+}
+
+/** Whether it is unverified since, or asked anew by, its latest change, and takes e-mails. */
+export function isToBeAsked({ state, target, history }: Endpoint): boolean {
+  const last = history.at(-1)
+  return state === 'unverified' && target?.type === 'email' && last !== undefined && asksForVerification(last)
+}
+
+function asksForVerification({ action, detail }: Endpoint['history'][number]): boolean {
+  return (
+    asking.has(action) ||
+    (action === ('updated' satisfies EndpointAction) && (detail ?? '').split(', ').includes('target'))
+  )
+}
+
+const asking: ReadonlySet<string> = new Set<EndpointAction>(['created', 'enabled', 'verification_requested'])
 
 /** The sealed secrets that sign now, newest first. */
 export function secretsInForce(endpoint: Endpoint, nowMs: number): readonly string[] {

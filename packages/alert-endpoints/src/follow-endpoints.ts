@@ -61,6 +61,7 @@ export function openEndpointFollower({
   const all = Array.from({ length: partitions }, (_, partition) => partition)
   const shorterSince = new Map<number, number>()
   const looks = all.map((partition) => createLooks(() => look(partition)))
+  const looksAtAll = createLooks(lookAtAll)
   let problem: string | null = 'they have not been read yet'
   let lastSeenAt = performance.now()
 
@@ -154,7 +155,7 @@ export function openEndpointFollower({
     async caughtUp(partition) {
       await looks[partition]?.fresh()
     },
-    caughtUpAll: lookAtAll,
+    caughtUpAll: () => looksAtAll.fresh(),
     failed,
     state() {
       const ageMs = Math.round(performance.now() - lastSeenAt)

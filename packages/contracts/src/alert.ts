@@ -50,12 +50,14 @@ const registrationFlagged = z.object({
   data: z.object({ ...ofRegistration, flags: z.array(z.string()) }),
 })
 
+/** `merchant` is `*` for an endpoint of the whole client. */
+const endpointName = z.object({ endpointId: z.string(), clientId: z.string(), merchant: z.string() })
+
 const endpointChanged = z.object({
   type: z.enum(['endpoint.warned', 'endpoint.disabled', 'endpoint.enabled']),
   timestamp,
   data: z.object({
-    /** `merchant` is `*` for an endpoint of the whole client. */
-    endpoint: z.object({ endpointId: z.string(), clientId: z.string(), merchant: z.string() }),
+    endpoint: endpointName,
     revision: z.number().int().positive(),
     /** Why it is disabled; null when it is not. */
     reason: z.string().nullable(),
@@ -63,14 +65,22 @@ const endpointChanged = z.object({
   }),
 })
 
+const endpointVerification = z.object({
+  type: z.literal('endpoint.verification'),
+  timestamp,
+  data: z.object({ endpoint: endpointName, revision: z.number().int().positive() }),
+})
+
 /**
  * The body of an alert, at most 20,000 bytes. A receiver drops a version or revision that is not newer than what it
- * has of the same registration or endpoint. The last two kinds go to operators' endpoints only.
+ * has of the same registration or endpoint. Flags, and news of other endpoints, go to operators' endpoints only. A
+ * verification goes to the e-mail address that is to be confirmed, never to a webhook.
  */
 export const alertBody = z.discriminatedUnion('type', [
   registrationChanged,
   registrationFlagged,
   endpointChanged,
+  endpointVerification,
 ])
 
 export type AlertBody = z.infer<typeof alertBody>
@@ -84,6 +94,13 @@ export function eventTypesOf(body: AlertBody): string[] {
   return body.type === 'registration.changed'
     ? [...new Set(body.data.events.map(({ type }) => type))]
     : [body.type]
+}
+
+const readBody = z.compile(alertBody)
+
+/** The same, of a body as it is stored and sent. */
+export function eventTypesIn(body: string): string[] {
+  return eventTypesOf(readBody.parse(JSON.parse(body)))
 }
 
 /**

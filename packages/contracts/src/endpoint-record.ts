@@ -19,6 +19,8 @@ export const endpointActions = [
   'created',
   'declared',
   'verified',
+  /** The owner of an e-mail address is to be asked once more to confirm it. */
+  'verification_requested',
   'updated',
   'secret_rotated',
   'resealed',
@@ -46,8 +48,8 @@ export const endpointTarget = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('webhook'),
     url: z.url({ protocol: /^https?$/ }).max(2_048),
-    /** Sent with each call, beside those that are reserved. */
-    headers: z.record(z.string(), z.string().max(2_048)),
+    /** Sent with each call, beside those that are reserved; their values are sealed, as secrets are. */
+    headers: z.record(z.string(), z.string().min(1).max(4_096)),
   }),
   z.object({ type: z.literal('email'), address: z.email().max(254) }),
 ])

@@ -10,6 +10,7 @@ import {
   standardSettings,
 } from '@signalbox/alert-endpoints/endpoint'
 import { createHealthStore } from '@signalbox/alert-endpoints/endpoint-health'
+import { sealHeaders } from '@signalbox/alert-endpoints/sealed-headers'
 import { readSealingKeys } from '@signalbox/alert-endpoints/sealing'
 import { type AlertReceipt, alertId, alertReceipt } from '@signalbox/contracts/alert'
 import { merchantKey, registrationKey } from '@signalbox/contracts/keys'
@@ -25,6 +26,7 @@ import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { createLogger } from '@signalbox/runtime/log'
 import { createMetrics } from '@signalbox/runtime/metrics'
 import { createAddressGuard } from '@signalbox/webhook-sender/address-guard'
+import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { expect, onTestFinished } from 'vitest'
 import { createAlertBook } from './adapters/alert-book.ts'
 import { openAlertQueue } from './adapters/alert-queue.ts'
@@ -101,7 +103,11 @@ export async function openScene({ url = redisUrl } = {}) {
     /** A merchant's endpoint that hears of all merchants unless told otherwise, verified. */
     async addSink(
       answer?: AnswerWebhook,
-      { merchant = '*', ...settings }: Partial<EndpointSettings> & { merchant?: string } = {},
+      {
+        merchant = '*',
+        headers = {},
+        ...settings
+      }: Partial<EndpointSettings> & { merchant?: string; headers?: Record<string, string> } = {},
     ) {
       const sink = use(await openMerchantSink(`endpoint-${sinks++}`, answer))
       const { id: endpointId, url: target, secret } = sink.endpoint
@@ -115,7 +121,11 @@ export async function openScene({ url = redisUrl } = {}) {
             merchant,
             settings: {
               ...standardSettings,
-              target: { type: 'webhook', url: target, headers: {} },
+              target: {
+                type: 'webhook',
+                url: target,
+                headers: sealHeaders(headers, { endpointId, known, keys }),
+              },
               ...settings,
             },
             secret: { secretId: 'one', sealed: keys.seal(secret, { endpointId }) },
@@ -162,7 +172,7 @@ export async function openScene({ url = redisUrl } = {}) {
           keys,
           signingKey: null,
           guard,
-          mail: { sendMail: async () => ({ kind: 'none', error: 'mail_unavailable' }) },
+          mail: { sendMail: noMail, sendVerification: noMail },
           settings: {
             concurrency: 20,
             timeoutMs: 5_000,
@@ -188,6 +198,28 @@ export async function openScene({ url = redisUrl } = {}) {
       })
       await producer.publish(records, { deadlineMs: 10_000 })
     },
+    /** What Redis holds under this scene's keys, and the topics of endpoints and receipts. */
+    async everythingHeld(): Promise<string[]> {
+      const { redis } = link
+      const ofKeys = (await redis.keys(`${keyPrefix}*`)).map(async (key) => {
+        switch (await redis.type(key)) {
+          case 'hash':
+            return JSON.stringify(await redis.hgetall(key))
+          case 'stream':
+            return JSON.stringify(await redis.xrange(key, '-', '+'))
+          case 'zset':
+            return JSON.stringify(await redis.zrange(key, 0, '-1'))
+          case 'string':
+            return `${await redis.get(key)}`
+          default:
+            return key
+        }
+      })
+      const records = await Promise.all(
+        [own.endpoints, own.receipts].map(({ name }) => readTopic(kafka, name)),
+      )
+      return [...(await Promise.all(ofKeys)), ...records.flat().map(({ value }) => String(value))]
+    },
     async receipts(): Promise<AlertReceipt[]> {
       const records = await readTopic(kafka, own.receipts.name)
       return records.map(({ value }) => alertReceipt.parse(JSON.parse(String(value))))
@@ -211,6 +243,10 @@ export async function openScene({ url = redisUrl } = {}) {
     const watermarks = await Promise.all([0, 1].map((partition) => book.watermark(partition)))
     return watermarks.reduce((sum, watermark) => sum + Number(watermark?.split(' ').at(-1) ?? 0), 0)
   }
+}
+
+async function noMail(): Promise<Answer> {
+  return { kind: 'none', error: 'mail_unavailable' }
 }
 
 /** As the processor does it: all changes of a merchant meet in one partition. */

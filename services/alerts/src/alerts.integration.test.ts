@@ -52,6 +52,19 @@ test('a change becomes one verified webhook per endpoint, with receipt and marke
   expect(await scene.metrics.text()).toMatch(/alerts_settled_total\{outcome="delivered",.*\} 2/)
 })
 
+test('an endpoint’s own header arrives in clear, and lies nowhere in clear on the way', async () => {
+  const scene = await openScene()
+  const sink = await scene.addSink(undefined, { headers: { 'x-own': 'k-very-own-value' } })
+  scene.openDelivery()
+  await scene.openFanOut()
+  await scene.publish(changeOf())
+  await expect.poll(() => sink.received.map(({ own }) => own), waiting).toEqual(['k-very-own-value'])
+  await expect.poll(() => scene.owed(), waiting).toBe(0)
+  const held = (await scene.everythingHeld()).join('\n')
+  expect(held).toContain('x-own')
+  expect(held).not.toContain('k-very-own-value')
+})
+
 test('a change that tells nothing alerts nobody', async () => {
   const scene = await openScene()
   const sink = await scene.addSink()

@@ -16,6 +16,8 @@ export type Received = {
   text: string
   body: AlertBody
   isReplay: boolean
+  /** The header `x-own`. */
+  own: string | string[] | undefined
   atMs: number
 }
 
@@ -60,7 +62,8 @@ export async function openMerchantSink(
         const body = alertBody.parse(webhook.verify(text, signed))
         const [webhookId, timestamp] = [signed['webhook-id'], signed['webhook-timestamp']]
         const isReplay = request.headers['webhook-replay'] === 'true'
-        received.push({ id: webhookId, timestamp, text, body, isReplay, atMs: Date.now() })
+        const own = request.headers['x-own']
+        received.push({ id: webhookId, timestamp, text, body, isReplay, own, atMs: Date.now() })
       } catch (error) {
         response.writeHead(400).end(String(error))
         return

@@ -51,6 +51,14 @@ export function endpointSubject(endpointKey: string): string {
   return `${ofEndpoint}${endpointKey}`
 }
 
+/** The variant of the alert that asks the owner of an e-mail address to confirm it: the only one that an endpoint gets about itself. */
+export const verificationVariant = 'verification'
+
+/** Whether it is that alert. */
+export function isVerification({ subject, variant }: Pick<OwedAlert, 'subject' | 'variant'>): boolean {
+  return variant === verificationVariant && subject.startsWith(ofEndpoint)
+}
+
 /** The registration that an alert is about; null when it is about an endpoint. */
 export function registrationOf(subject: string): RegistrationRef | null {
   return subject.startsWith(ofEndpoint) ? null : parseRegistrationKey(subject)

@@ -1,10 +1,14 @@
 import type { Logger } from '@signalbox/runtime/log'
+import { createLogSampler } from '@signalbox/runtime/log-sampler'
 import type { Metrics } from '@signalbox/runtime/metrics'
 import type { OpenDeliveryReport } from './delivery/open-delivery.ts'
 import type { ReadReport } from './fan-out/alerts-of-changes.ts'
 import type { FanOutPorts } from './fan-out/fan-out.ts'
 
 export type AlertsReport = OpenDeliveryReport & ReadReport & Pick<FanOutPorts, 'skipped'>
+
+/** Deliveries that are written each second, and of those beyond one in so many; what failed always is. */
+const deliveredLines = { fullPerSecond: 100, thenOneIn: 100 }
 
 /** Says in metrics and log what becomes of changes and alerts: ids, codes and times, never URLs or bodies. */
 export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }): AlertsReport {
@@ -38,6 +42,8 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     labels: ['repair'],
   })
 
+  const delivered = createLogSampler({ ...deliveredLines, now: Date.now })
+
   return {
     looked: (outcome) => changes.inc({ outcome }),
     unreadable: (at) => log.error(at, 'change.unreadable'),
@@ -45,8 +51,11 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     attempted({ alert, verdict, attempt, durationMs, nextInMs }) {
       const error = verdict.kind === 'delivered' ? null : verdict.error
       attempts.inc({ class: error ?? 'delivered' })
+      const oneIn = error === null ? delivered.next() : 1
+      if (oneIn === null) return
       log.info(
         {
+          ...(oneIn === 1 ? {} : { oneIn }),
           alertId: alert.id,
           endpointId: alert.endpointId,
           version: alert.version,

@@ -6,6 +6,7 @@ import {
   type Decision,
   type Endpoint,
   type EndpointProblem,
+  type Refusal,
 } from '@signalbox/alert-endpoints/endpoint'
 import type { HealthStore } from '@signalbox/alert-endpoints/endpoint-health'
 import { EndpointsNotSeen, type EndpointView } from '@signalbox/alert-endpoints/endpoint-view'
@@ -60,6 +61,7 @@ const whenUnconfirmed = {
   created:
     'It may be there all the same, and then its secret is lost: look in GET /v1/endpoints before you create it again.',
   verified: 'Verify it again.',
+  verification_requested: 'It may be done all the same. When no e-mail comes, verify it again.',
   updated:
     'It may be there all the same: look at the endpoint, or give it again. Given twice, it counts once.',
   secret_rotated:
@@ -72,12 +74,14 @@ const whenUnconfirmed = {
 /** What can be done with an endpoint here, as its audit trail names it. */
 export type Action = keyof typeof whenUnconfirmed
 
+const hourMs = 60 * 60 * 1_000
 const disabledNow = 'The endpoint is disabled: enable it first, then verify it.'
 
 /** What may not be done in the state that an endpoint is in. */
 const wrongState: Record<Action, string> = {
   created: 'The endpoint cannot be made.',
   verified: disabledNow,
+  verification_requested: disabledNow,
   updated: 'The endpoint has no target any more: make a new one.',
   secret_rotated: disabledNow,
   disabled: 'The endpoint cannot be disabled.',
@@ -85,7 +89,13 @@ const wrongState: Record<Action, string> = {
   deleted: 'The endpoint cannot be deleted.',
 }
 
-const refusals: Record<Exclude<EndpointProblem, 'not_found' | 'other_revision' | 'wrong_state'>, string> = {
+const refusals: Record<
+  Exclude<
+    EndpointProblem,
+    'not_found' | 'other_revision' | 'wrong_state' | 'too_many_secrets' | 'asked_too_often'
+  >,
+  string
+> = {
   exists: 'An endpoint of this id is there already. Try again.',
   id_taken: 'An endpoint of this id is there already. Try again.',
   other_address: 'The url was changed meanwhile: verify the endpoint again.',
@@ -171,7 +181,7 @@ export function createEndpointExchange(ports: EndpointRoutePorts) {
     )
     if (result.kind === 'changed' || result.kind === 'unchanged') return result.endpoint
     if (result.kind === 'refused') {
-      refuseChange(reply, { problem: result.problem, action })
+      refuseChange(reply, { refusal: result, action, nowMs: ports.now() })
     } else if (result.kind === 'busy') {
       const message = 'Others are changing this endpoint. Try again in a moment.'
       refuseForNow(reply, { code: 'too_many', message, retryAfterS: 2 })
@@ -212,7 +222,7 @@ export function refuseClient(reply: FastifyReply): FastifyReply {
 
 function refuseChange(
   reply: FastifyReply,
-  { problem, action }: { problem: EndpointProblem; action: Action },
+  { refusal: { problem, until }, action, nowMs }: { refusal: Refusal; action: Action; nowMs: number },
 ): FastifyReply {
   if (problem === 'not_found') {
     return refuse(reply, 'not_found', 'No such endpoint is known any more. Make a new one.')
@@ -221,6 +231,16 @@ function refuseChange(
     const message =
       'The endpoint is at another revision than If-Match names: look at it, then give the change again.'
     return refuse(reply, 'changed_meanwhile', message)
+  }
+  if (problem === 'too_many_secrets') {
+    const message = `Three secrets sign until ${until}, and a new one would end one of them before its 24 hours are over. Rotate after that.`
+    return refuse(reply, 'refused', message)
+  }
+  if (problem === 'asked_too_often') {
+    const message = `Its owner was asked five times within an hour. Ask again after ${until}.`
+    const leftMs = until === undefined ? hourMs : Date.parse(until) - nowMs
+    const retryAfterS = Math.max(1, Math.ceil(leftMs / 1_000))
+    return refuseForNow(reply, { code: 'too_many', message, retryAfterS })
   }
   return refuse(reply, 'refused', problem === 'wrong_state' ? wrongState[action] : refusals[problem])
 }

@@ -1,3 +1,4 @@
+import { openHeaders } from '@signalbox/alert-endpoints/sealed-headers'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -9,6 +10,7 @@ import {
   endpointsShape,
   rotatedShape,
 } from './endpoint-item.ts'
+import { askedShape } from './endpoint-verification.ts'
 import { createMemoryEndpoints } from './memory-endpoints.fixture.ts'
 
 let nowMs: number
@@ -53,6 +55,17 @@ async function look(at: string, token = 'one-viewer') {
   return endpointDetailShape.parse((await console.ask('GET', at, token)).json())
 }
 
+/** A webhook as its record holds it, with its headers in clear. */
+function targetOf(endpointId: string) {
+  const endpoint = endpoints.records.get(endpointId)
+  if (endpoint?.target?.type !== 'webhook') throw new Error('a webhook')
+  const { sealing } = endpoints.ports
+  return {
+    ...endpoint.target,
+    headers: openHeaders(endpoint, (sealed) => sealing.unseal(sealed, { endpointId })),
+  }
+}
+
 function refusalOf(answer: { statusCode: number; json(): unknown }): [number, string] {
   return [answer.statusCode, errorAnswer.parse(answer.json()).error.message]
 }
@@ -94,8 +107,10 @@ describe('a new endpoint', () => {
     }
     const target = { type: 'webhook', url, headers: { 'X-Api-Key': 'k-123' } }
     const { endpointId, at } = await create({ ...webhook, ...settings, target })
-    expect(endpoints.records.get(endpointId)).toMatchObject({ ...settings, target })
+    expect(endpoints.records.get(endpointId)).toMatchObject(settings)
+    expect(targetOf(endpointId)).toEqual(target)
     expect((await console.ask('GET', at)).body).not.toContain('k-123')
+    expect(JSON.stringify([...endpoints.records.values()]) + console.loggedText()).not.toContain('k-123')
   })
 
   test('of e-mail has no secret', async () => {
@@ -253,8 +268,8 @@ describe('an update', () => {
       keepsResponses: true,
     })
     expect([answer.statusCode, answer.headers['etag']]).toEqual([200, '"3"'])
+    expect(targetOf(endpointId)).toEqual(target)
     expect(endpoints.records.get(endpointId)).toMatchObject({
-      target,
       filters: { eventTypes: ['entry.approved'], pspNames: null, productCodes: null },
       limits: { ratePerSecond: null, concurrency: 2 },
       keepsResponses: true,
@@ -283,11 +298,20 @@ describe('an update', () => {
 
   test('of the headers alone keeps the url and the verification', async () => {
     const { at, endpointId } = await createActive()
-    await console.ask('PATCH', at, 'one-operator', { target: { type: 'webhook', headers: { 'x-a': '1' } } })
-    expect(endpoints.records.get(endpointId)).toMatchObject({
-      state: 'active',
-      target: { url, headers: { 'x-a': '1' } },
-    })
+    const patch = { target: { type: 'webhook', headers: { 'x-a': '1' } } }
+    await console.ask('PATCH', at, 'one-operator', patch)
+    expect(endpoints.records.get(endpointId)).toMatchObject({ state: 'active', revision: 3 })
+    expect(targetOf(endpointId)).toEqual({ type: 'webhook', url, headers: { 'x-a': '1' } })
+    const again = await console.ask('PATCH', at, 'one-operator', patch)
+    expect(again.json()).toMatchObject({ revision: 3 })
+  })
+
+  test('of the url alone keeps the headers', async () => {
+    const headers = { 'x-a': '1' }
+    const { at, endpointId } = await create({ ...webhook, target: { type: 'webhook', url, headers } })
+    const moved = 'https://other.example/'
+    await console.ask('PATCH', at, 'one-operator', { target: { type: 'webhook', url: moved } })
+    expect(targetOf(endpointId)).toEqual({ type: 'webhook', url: moved, headers })
   })
 
   test.each([
@@ -388,13 +412,39 @@ describe('a verification', () => {
 
   test.each([
     ['a disabled endpoint', webhook, 'disable', /enable it first/],
-    ['an e-mail endpoint', email, null, /link in the e-mail/],
+    ['a disabled e-mail endpoint', email, 'disable', /enable it first/],
   ])('of %s says what to do', async (_, body, before, message) => {
     const { at } = await create(body)
     if (before !== null) await console.ask('POST', `${at}/${before}`, 'one-operator')
     const answer = await console.ask('POST', `${at}/verify`, 'one-operator')
     expect(refusalOf(answer)).toEqual([409, expect.stringMatching(message)])
     expect(endpoints.calls).toEqual([])
+  })
+
+  test('of an e-mail address asks its owner once more, and calls nobody', async () => {
+    const { at, endpointId } = await create(email)
+    const answer = await console.ask('POST', `${at}/verify`, 'one-operator')
+    expect([answer.statusCode, answer.headers['etag']]).toEqual([202, '"2"'])
+    expect(askedShape.parse(answer.json())).toMatchObject({
+      endpointId,
+      revision: 2,
+      message: expect.stringContaining('e-mail with a link is on its way') as unknown,
+    })
+    const { state, history } = await look(at)
+    expect([state, history.at(-1)?.action]).toEqual(['unverified', 'verification_requested'])
+    expect(endpoints.calls).toEqual([])
+  })
+
+  test('of an e-mail address is refused the sixth time in an hour, until the first is an hour ago', async () => {
+    const { at } = await create(email)
+    const verify = () => console.ask('POST', `${at}/verify`, 'one-operator')
+    for (let times = 0; times < 5; times += 1) expect((await verify()).statusCode).toBe(202)
+    nowMs += 600_000
+    const answer = await verify()
+    expect(refusalOf(answer)).toEqual([429, expect.stringContaining('after 2026-06-01T13:00:00.000Z')])
+    expect(answer.headers['retry-after']).toBe('3000')
+    nowMs += 3_000_000
+    expect((await verify()).statusCode).toBe(202)
   })
 
   test('is refused while eight others wait for their endpoints', async () => {
@@ -426,6 +476,22 @@ test('a rotation tells the new secret once, and both sign for a day', async () =
   const opened = kept.map(({ sealed }) => endpoints.ports.sealing.unseal(sealed, { endpointId }))
   expect(opened.map((bytes) => `whsec_${Buffer.from(bytes).toString('base64')}`)).toEqual([secret, before])
   expect(console.loggedText()).not.toContain(secret.slice(6, 30))
+})
+
+test('a rotation that would end a secret before its day is over is refused, until when it would not', async () => {
+  const { at } = await createActive()
+  const rotate = () => console.ask('POST', `${at}/rotate-secret`, 'one-admin')
+  expect((await rotate()).statusCode).toBe(200)
+  nowMs += 1_000
+  expect((await rotate()).statusCode).toBe(200)
+  const before = await look(at)
+  expect(refusalOf(await rotate())).toEqual([
+    409,
+    expect.stringMatching(/^Three secrets sign until 2026-06-02T12:00:00\.000Z,.*Rotate after that\.$/),
+  ])
+  expect(await look(at)).toEqual(before)
+  nowMs += 86_400_000
+  expect((await rotate()).statusCode).toBe(200)
 })
 
 test('an e-mail endpoint has no secret to rotate', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { changeEndpoint, type Endpoint, type NewSecret } from '@signalbox/alert-endpoints/endpoint'
 import { fineHealth } from '@signalbox/alert-endpoints/endpoint-health'
+import { sealHeaders } from '@signalbox/alert-endpoints/sealed-headers'
 import type { EndpointTarget } from '@signalbox/contracts/endpoint-record'
 import { encodeKeyPart } from '@signalbox/contracts/keys'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -49,7 +50,12 @@ export function addEndpointRoutes(app: FastifyInstance, ports: EndpointRoutePort
 
     const endpointId = `ep-${randomBytes(12).toString('base64url')}`
     const secret = others.target.type === 'webhook' ? makeSecret(endpoints, endpointId) : null
-    const settings = { ...others, filters: { ...noFilters, ...filters }, limits: { ...noLimits, ...limits } }
+    const settings = {
+      ...others,
+      target: sealedTarget(endpoints, { target: others.target, endpointId, known: null }),
+      filters: { ...noFilters, ...filters },
+      limits: { ...noLimits, ...limits },
+    }
     const created = await change(reply, entered, { endpointId, action: 'created' }, (known, context) =>
       changeEndpoint(
         known,
@@ -118,7 +124,7 @@ export function addEndpointRoutes(app: FastifyInstance, ports: EndpointRoutePort
       if (known === null) return { kind: 'refused', problem: 'not_found' }
       const settings = {
         ...others,
-        ...(target && { target: mergedTarget(known.target, target) }),
+        ...(target && { target: mergedTarget(entered.endpoints, { known, given: target }) }),
         ...(filters && { filters: { ...known.filters, ...filters } }),
         ...(limits && { limits: { ...known.limits, ...limits } }),
       }
@@ -235,12 +241,23 @@ function isForMerchants(eventType: string): boolean {
 
 /** What is not given stays. */
 function mergedTarget(
-  known: Endpoint['target'],
-  given: NonNullable<z.output<typeof updateBody>['target']>,
+  ports: Pick<EndpointPorts, 'sealing'>,
+  { known, given }: { known: Endpoint; given: NonNullable<z.output<typeof updateBody>['target']> },
 ): EndpointTarget {
   if (given.type === 'email') return given
-  const { url, headers } = known?.type === 'webhook' ? known : { url: '', headers: {} }
-  return { type: given.type, url: given.url ?? url, headers: given.headers ?? headers }
+  const before = known.target?.type === 'webhook' ? known.target : { url: '', headers: {} }
+  const { type, url = before.url, headers } = given
+  if (headers === undefined) return { type, url, headers: before.headers }
+  return sealedTarget(ports, { target: { type, url, headers }, endpointId: known.endpointId, known })
+}
+
+/** A target as it is kept. */
+function sealedTarget(
+  { sealing: keys }: Pick<EndpointPorts, 'sealing'>,
+  { target, endpointId, known }: { target: EndpointTarget; endpointId: string; known: Endpoint | null },
+): EndpointTarget {
+  if (target.type === 'email') return target
+  return { ...target, headers: sealHeaders(target.headers, { endpointId, known, keys }) }
 }
 
 /** A secret as its holder gets it, once, and as it is kept. */

@@ -1,11 +1,29 @@
 import { changeEndpoint, type Endpoint, secretsInForce } from '@signalbox/alert-endpoints/endpoint'
+import { openHeaders } from '@signalbox/alert-endpoints/sealed-headers'
+import { endpointRecord } from '@signalbox/contracts/endpoint-record'
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import { refuse, refuseForNow } from './answers.ts'
 import { challengeProblem } from './endpoint-challenge.ts'
-import type { createEndpointExchange, Entered, EndpointRoutePorts } from './endpoint-exchange.ts'
+import {
+  type createEndpointExchange,
+  type Entered,
+  type EndpointRoutePorts,
+  tagged,
+} from './endpoint-exchange.ts'
 
 /** Each holds a connection for as long as an endpoint lets us wait. */
 const mostAtOnce = 8
+
+/** The answer when the owner of an e-mail address is asked. */
+export const askedShape = z.strictObject({
+  endpointId: endpointRecord.shape.endpointId,
+  revision: endpointRecord.shape.revision,
+  message: z.string().describe('For people: what happens next.'),
+})
+
+const askedWords =
+  'An e-mail with a link is on its way to the address. Whoever follows it within seven days makes the endpoint active.'
 
 /** Adds the request that has an endpoint show that it is there and wants alerts. */
 export function addVerificationRoute(
@@ -26,7 +44,15 @@ export function addVerificationRoute(
     const { endpointId, target, state } = endpoint
     if (state === 'active') return answerEndpoint(reply, endpoint, entered)
     if (target?.type === 'email') {
-      return refuse(reply, 'refused', 'An address is verified by the link in the e-mail that was sent to it.')
+      const action = 'verification_requested'
+      const asked = await change(reply, entered, { endpointId, action }, (known, context) =>
+        changeEndpoint(known, { kind: 'requestVerification' }, context),
+      )
+      if (asked === null) return reply
+      // Its owner was faster.
+      if (asked.state === 'active') return answerEndpoint(reply, asked, entered)
+      const answer: z.infer<typeof askedShape> = { endpointId, revision: asked.revision, message: askedWords }
+      return tagged(reply, asked).code(202).send(answer)
     }
     if (target !== null && state === 'unverified') {
       if (underWay >= mostAtOnce) {
@@ -37,7 +63,7 @@ export function addVerificationRoute(
       reply.raw.once('close', () => asker.abort())
       const signal = AbortSignal.any([asker.signal, closing.signal])
       underWay++
-      const problem = await ask(endpoint, { url: target.url, headers: target.headers }, entered, signal)
+      const problem = await ask(endpoint, target.url, entered, signal)
         .catch((err: unknown) => {
           if (signal.aborted) return 'Its answer could not be waited for. Ask again.'
           throw err
@@ -62,13 +88,15 @@ export function addVerificationRoute(
 
   async function ask(
     endpoint: Endpoint,
-    { url, headers }: { url: string; headers: Record<string, string> },
+    url: string,
     { endpoints: { sealing, send, signingKey } }: Entered,
     signal: AbortSignal,
   ): Promise<string | null> {
     const { endpointId } = endpoint
     const nowMs = now()
-    const secrets = secretsInForce(endpoint, nowMs).map((sealed) => sealing.unseal(sealed, { endpointId }))
+    const unseal = (sealed: string) => sealing.unseal(sealed, { endpointId })
+    const secrets = secretsInForce(endpoint, nowMs).map(unseal)
+    const headers = openHeaders(endpoint, unseal)
     return challengeProblem({ endpointId, url, headers, secrets }, { send, signingKey, nowMs, signal })
   }
 }

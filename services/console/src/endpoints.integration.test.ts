@@ -48,7 +48,9 @@ test('an endpoint lives its life on the real Kafka and Redis, and every change o
   const { ask } = first
 
   // Created by whoever may; nobody else gets near it.
-  const body = { clientId: 'C1', merchant: randomUUID(), target: { type: 'webhook', url: sink.url('/one') } }
+  const headers = { 'x-api-key': `k-${randomUUID()}` }
+  const target = { type: 'webhook', url: sink.url('/one'), headers }
+  const body = { clientId: 'C1', merchant: randomUUID(), target }
   expect((await ask('POST', '/v1/endpoints', 'one-viewer', body)).statusCode).toBe(403)
   expect((await ask('POST', '/v1/endpoints', 'one-operator', { ...body, clientId: 'C2' })).statusCode).toBe(
     404,
@@ -77,6 +79,10 @@ test('an endpoint lives its life on the real Kafka and Redis, and every change o
   expect((await ask('POST', `${at}/verify`, 'all-operator')).statusCode).toBe(200)
   const call = sink.calls.at(-1) ?? { path: '', headers: {}, body: '' }
   expect(call.path).toBe('/two')
+  expect(call.headers).toMatchObject(headers)
+  const held = await deployment.recordsOf(endpointId)
+  expect(held).toContain('x-api-key')
+  expect(held).not.toContain(headers['x-api-key'])
   for (const secret of [created.secret ?? '', rotated.secret]) {
     expect(new Webhook(secret).verify(call.body, call.headers)).toMatchObject({ type: 'endpoint.challenge' })
   }
@@ -224,6 +230,14 @@ async function openDeployment() {
       const record = encodeChange(change, { timeMs: Date.now() + 60_000, traceparent: null })
       const partition = partitionOf(merchantKey(registration), partitions)
       await producer.publish([{ topic: topics.changes.name, partition, ...record }], { deadlineMs: 10_000 })
+    },
+    /** The records of an endpoint, in the topic and in Redis. */
+    async recordsOf(endpointId: string) {
+      const written = (await readTopic(kafka, topics.endpoints.name)).map(({ value }) => String(value))
+      const views = await redis.keys(`${ownPrefix}*:endpoints:*`)
+      const held = await Promise.all(views.map((key) => redis.hget(key, endpointId)))
+      expect(held.some((record) => record !== null)).toBe(true)
+      return [...written.filter((record) => record.includes(endpointId)), ...held].join('\n')
     },
     /** The ids of the jobs that replays have added. */
     async replayJobs() {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { alertBody, alertId, eventTypesOf } from '@signalbox/contracts/alert'
+import { alertId, eventTypesIn } from '@signalbox/contracts/alert'
 import { merchantKey } from '@signalbox/contracts/keys'
 import { partitionOf } from '@signalbox/kafka/partition'
 import type { ConsumedRecord, PartitionReader } from '@signalbox/kafka/partition-reader'
@@ -215,5 +215,5 @@ const bodyName = ({ subject, version, variant }: Pick<ReplayedAlert, 'subject' |
   `${version}:${variant}:${subject}`
 
 function typesOf(body: string | undefined): string[] {
-  return body === undefined ? [] : eventTypesOf(alertBody.parse(JSON.parse(body)))
+  return body === undefined ? [] : eventTypesIn(body)
 }

@@ -43,6 +43,8 @@ async function openScene() {
         outcome: 'fine',
         durationMs: 10,
         openForMs: null,
+        attempt: null,
+        isLast: false,
         ...differs,
       }),
   }

@@ -1,3 +1,4 @@
+import { addAttempt, type Attempt, attemptsKey, attemptText } from '@signalbox/alert-endpoints/attempt-log'
 import { createScript } from '@signalbox/redis-link/script'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
@@ -34,6 +35,21 @@ export type LaneRequest = {
   isRetry: boolean
   /** The endpoint is only probed, this often; null: it is in use. */
   probeEveryMs: number | null
+}
+
+/** The end of a call. */
+export type LaneExit = {
+  endpointId: string
+  alertId: string
+  nowMs: number
+  outcome: CallOutcome
+  durationMs: number
+  /** The endpoint has asked for no call for so long. */
+  openForMs: number | null
+  /** For the attempt log; null when no call was made. */
+  attempt: Omit<Attempt, 'class'> | null
+  /** Nothing more is to be sent of the alert. */
+  isLast: boolean
 }
 
 /**
@@ -91,18 +107,25 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
       return why === 'go' ? { kind: 'go' } : { kind: 'wait', why, waitMs, serviceMs, outstanding }
     },
 
-    /** Ends a call. With `openForMs` there is none for that long, as the endpoint has asked. */
-    async leave(call: {
-      endpointId: string
-      alertId: string
-      nowMs: number
-      outcome: CallOutcome
-      durationMs: number
-      openForMs: number | null
-    }): Promise<void> {
-      const { alertId, nowMs, outcome } = call
-      const args = [nowMs, alertId, outcome, Math.round(call.durationMs), call.openForMs ?? 0]
-      await leaveScript(redis, { keys: keysOf(call.endpointId), args })
+    /** Ends a call, writes it down, and takes what was its alert's last one off the backlog. */
+    async leave(call: LaneExit): Promise<void> {
+      const { endpointId, alertId, nowMs, outcome, attempt } = call
+      await leaveScript(redis, {
+        keys: [
+          ...keysOf(endpointId),
+          attemptsKey(keyPrefix, endpointId),
+          `${tagOf(endpointId)}:outstanding`,
+        ],
+        args: [
+          nowMs,
+          alertId,
+          outcome,
+          Math.round(call.durationMs),
+          call.openForMs ?? 0,
+          attempt === null ? '' : attemptText(attempt),
+          call.isLast ? 1 : 0,
+        ],
+      })
     },
   }
 }
@@ -169,12 +192,14 @@ end
 return { 'go' }`)
 
 /**
- * KEYS: leases, leases of retries, lane. ARGV: now, alert, outcome, duration, for how long the endpoint wants no call
- * (0: it said nothing).
+ * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV: now, alert, outcome, duration, for how long the
+ * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last.
  */
 const leaveScript = createScript(`
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[2])
+if ARGV[6] ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'ARGV[6]' })} end
+if ARGV[7] == '1' and redis.call('EXISTS', KEYS[5]) == 1 and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
 if ARGV[3] == 'neutral' then return end
 local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local known = tonumber(redis.call('HGET', KEYS[3], 'svc') or duration)

@@ -7,7 +7,9 @@ import {
   standardSettings,
 } from '@signalbox/alert-endpoints/endpoint'
 import { fineHealth, type Health } from '@signalbox/alert-endpoints/endpoint-health'
+import { SealingTrouble } from '@signalbox/alert-endpoints/sealing'
 import type { AlertReceipt } from '@signalbox/contracts/alert'
+import type { EndpointTarget } from '@signalbox/contracts/endpoint-record'
 import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import type { CallOutcome, LaneEntry } from '../adapters/lanes.ts'
 import { type OwedAlert, owedAlert } from '../owed-alert.ts'
@@ -66,7 +68,10 @@ type Kept = {
 export function createDeliveryScene({
   backoffMs = [1_000, 2_000],
   answer = () => status(204),
+  target = { type: 'webhook', url, headers: { 'x-own': 'yes' } },
 }: {
+  /** The values of headers stand for sealed ones. */
+  target?: EndpointTarget
   backoffMs?: readonly number[]
   /** The n-th call's, from 1. */
   answer?: (n: number) => Answer | Promise<Answer>
@@ -75,6 +80,7 @@ export function createDeliveryScene({
   const known = (id: string) => kept.get(id) ?? unknown
   const keep = (id: string, differs: Partial<Kept>) => void kept.set(id, { ...known(id), ...differs })
   const sent: { id: string | undefined; body: string; headers: Record<string, string> }[] = []
+  const asked: { address: string | null; revision: number }[] = []
   const receipts: AlertReceipt[] = []
   const attempts: Omit<Attempt, 'class'>[] = []
   const left: CallOutcome[] = []
@@ -109,7 +115,12 @@ export function createDeliveryScene({
   const directory = createKnownEndpoints({
     view: { find: async (endpointId) => endpoints.get(endpointId) ?? null },
     health: store,
-    sealing: { unseal: (sealed) => Buffer.from(sealed) },
+    sealing: {
+      unseal(sealed) {
+        if (!state.canUnseal) throw new SealingTrouble('no key opens it')
+        return Buffer.from(sealed)
+      },
+    },
     now: Date.now,
     onSealed() {},
   })
@@ -136,13 +147,9 @@ export function createDeliveryScene({
           probeAtMs = nowMs + probeEveryMs
           return { kind: 'go' }
         },
-        async leave({ outcome }) {
+        async leave({ outcome, attempt }) {
           left.push(outcome)
-        },
-      },
-      attemptLog: {
-        async add(_, made) {
-          attempts.push(made)
+          if (attempt !== null) attempts.push(attempt)
         },
       },
       async send({ headers, body: text, signal }) {
@@ -150,7 +157,16 @@ export function createDeliveryScene({
         sent.push({ id: headers['webhook-id'], body: text, headers })
         return answer(sent.length)
       },
-      mail: { send: async () => ({ kind: 'none', error: 'mail_unavailable' }) },
+      mail: {
+        async sendMail({ signal }) {
+          signal.throwIfAborted()
+          return { kind: 'none', error: 'mail_unavailable' }
+        },
+        async sendVerification({ endpoint: { target }, revision }) {
+          asked.push({ address: target?.type === 'email' ? target.address : null, revision })
+          return answer(asked.length)
+        },
+      },
       report: { attempted() {} },
       now: Date.now,
       random: () => 0,
@@ -210,8 +226,8 @@ export function createDeliveryScene({
     endpointId: 'one',
     clientId: 'client',
     merchant: 'merchant',
-    settings: { ...standardSettings, target: { type: 'webhook', url, headers: { 'x-own': 'yes' } } },
-    secret: { secretId: 's1', sealed: 'sealed' },
+    settings: { ...standardSettings, target },
+    secret: target.type === 'webhook' ? { secretId: 's1', sealed: 'sealed' } : null,
   })
   assert(create === 'changed')
 
@@ -226,6 +242,7 @@ export function createDeliveryScene({
     known,
     keep,
     sent,
+    asked,
     receipts,
     attempts,
     left,

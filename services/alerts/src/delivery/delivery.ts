@@ -1,4 +1,4 @@
-import { alertBody, type AlertReceipt, eventTypesOf } from '@signalbox/contracts/alert'
+import { type AlertReceipt, eventTypesIn } from '@signalbox/contracts/alert'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { Verdict } from '../attempt/answer.ts'
 import { alertLifeMs, type OwedAlert, registrationOf } from '../owed-alert.ts'
@@ -150,7 +150,12 @@ export function createDeliver(
     const rest: Promise<Run> =
       step.kind === 'again'
         ? Promise.resolve({ kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' })
-        : settle(alert, { final: progress, outcome: { ...step, at: endedMs }, body: call.body })
+        : settle(alert, {
+            final: progress,
+            outcome: { ...step, at: endedMs },
+            body: call.body,
+            isCountedDown: true,
+          })
     const [run] = await Promise.all([rest, noted])
     return run
   }
@@ -197,7 +202,7 @@ export function createDeliver(
   async function settle(alert: OwedAlert, of: Settling): Promise<Run> {
     if (of.final.lastError === 'gone') await fate.isGone(alert.endpointId)
     await receipts.write(receiptOf(alert, of))
-    await book.settle(alert, now())
+    await book.settle(alert, now(), { isCountedDown: of.isCountedDown ?? false })
     report.settled(alert, of.outcome)
     return { kind: 'settled', outcome: of.outcome }
   }
@@ -214,7 +219,13 @@ type Standing = {
   body: string | null
 }
 
-type Settling = { final: Progress; outcome: Outcome; body: string | null }
+type Settling = {
+  final: Progress
+  outcome: Outcome
+  body: string | null
+  /** The end of the call has taken it off the endpoint's backlog. */
+  isCountedDown?: boolean
+}
 
 function held(delayMs: number): Run {
   return { kind: 'held', delayMs }
@@ -228,7 +239,7 @@ function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertR
     version: alert.version,
     endpointId: alert.endpointId,
     partition: alert.partition,
-    eventTypes: body === null ? [] : eventTypesOf(alertBody.parse(JSON.parse(body))),
+    eventTypes: body === null ? [] : eventTypesIn(body),
     outcome: outcome.kind,
     reason: outcome.kind === 'given_up' ? outcome.reason : null,
     attempts: final.attempts,

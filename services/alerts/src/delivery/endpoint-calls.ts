@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict'
-import type { AttemptLog } from '@signalbox/alert-endpoints/attempt-log'
 import type { Endpoint } from '@signalbox/alert-endpoints/endpoint'
 import type { Answer, SendWebhook } from '@signalbox/webhook-sender/send-webhook'
 import { type SigningKey, webhookHeaders } from '@signalbox/webhook-sender/webhook-headers'
 import type { LaneEntry, Lanes } from '../adapters/lanes.ts'
 import { judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
 import { type NextStep, nextStep } from '../attempt/next-step.ts'
-import type { SendMail } from '../email/mail-sender.ts'
-import type { OwedAlert } from '../owed-alert.ts'
+import type { MailSender } from '../email/mail-sender.ts'
+import { isVerification, type OwedAlert } from '../owed-alert.ts'
 import { holdMs } from './hold.ts'
 import type { KnownEndpoint } from './known-endpoints.ts'
 
 export type CallPorts = {
   lanes: Pick<Lanes, 'enter' | 'leave'>
-  attemptLog: Pick<AttemptLog, 'add'>
   send: SendWebhook
-  mail: { send: SendMail }
+  mail: Pick<MailSender, 'sendMail' | 'sendVerification'>
   report: CallReport
   /** Epoch milliseconds. */
   now: () => number
@@ -75,7 +73,7 @@ const keptResponseBytes = 1_024
 
 /** Makes calls to endpoints within what their lanes allow, and tells lane and attempt log how they ended. */
 export function createEndpointCalls(
-  { lanes, attemptLog, send, mail, report, now, random }: CallPorts,
+  { lanes, send, mail, report, now, random }: CallPorts,
   { rules, signingKey }: { rules: CallRules; signingKey: SigningKey | null },
 ) {
   const capOf = ({ limits }: Endpoint) => limits.concurrency ?? rules.endpointConcurrency
@@ -84,9 +82,14 @@ export function createEndpointCalls(
     const { endpoint, secrets } = target
     const { target: place } = endpoint
     assert(place !== null && secrets !== null, 'what is called has a target and secrets that open')
-    if (place.type === 'email') return mail.send({ alert, endpoint, body, signal })
+    if (place.type === 'email') {
+      return isVerification(alert)
+        ? mail.sendVerification({ endpoint, revision: alert.version, signal })
+        : mail.sendMail({ alert, endpoint, body, signal })
+    }
+    assert(!isVerification(alert), 'a webhook is verified by a challenge')
     const headers = {
-      ...place.headers,
+      ...target.headers,
       ...webhookHeaders({ id: alert.id, body, nowMs: now(), secrets, signingKey, replay: isReplay }),
     }
     const kept = endpoint.keepsResponses ? { keepBytes: keptResponseBytes } : {}
@@ -95,7 +98,13 @@ export function createEndpointCalls(
 
   /** Leaves the lane without having called. */
   async function leave({ endpointId, id }: OwedAlert): Promise<void> {
-    const nothing = { outcome: 'neutral', durationMs: 0, openForMs: null } as const
+    const nothing = {
+      outcome: 'neutral',
+      durationMs: 0,
+      openForMs: null,
+      attempt: null,
+      isLast: false,
+    } as const
     await lanes.leave({ endpointId, alertId: id, nowMs: now(), ...nothing })
   }
 
@@ -157,16 +166,14 @@ export function createEndpointCalls(
     async ended({ alert, attempt, isReplay }: Call, end: CallEnd): Promise<void> {
       const { verdict, step, response, startedMs, endedMs } = end
       const durationMs = endedMs - startedMs
-      await Promise.all([
-        lanes.leave({
-          endpointId: alert.endpointId,
-          alertId: alert.id,
-          nowMs: endedMs,
-          outcome: showsTrouble(verdict) ? 'trouble' : 'fine',
-          durationMs,
-          openForMs: wishOf(verdict),
-        }),
-        attemptLog.add(alert.endpointId, {
+      await lanes.leave({
+        endpointId: alert.endpointId,
+        alertId: alert.id,
+        nowMs: endedMs,
+        outcome: showsTrouble(verdict) ? 'trouble' : 'fine',
+        durationMs,
+        openForMs: wishOf(verdict),
+        attempt: {
           alertId: alert.id,
           subject: alert.subject,
           version: alert.version,
@@ -178,8 +185,10 @@ export function createEndpointCalls(
           response,
           isReplay,
           nextInMs: step.kind === 'again' ? step.delayMs : null,
-        }),
-      ])
+        },
+        // A replay is none of the backlog.
+        isLast: step.kind !== 'again' && !isReplay,
+      })
     },
   }
 }

@@ -1,12 +1,16 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { type Endpoint, secretsInForce } from '@signalbox/alert-endpoints/endpoint'
+import { openHeaders } from '@signalbox/alert-endpoints/sealed-headers'
 import type { Health } from '@signalbox/alert-endpoints/endpoint-health'
 import { SealingTrouble, type SealingKeys } from '@signalbox/alert-endpoints/sealing'
 
 /** An endpoint as it was within the last second, and how it fared then. */
 export type KnownEndpoint = {
   endpoint: Endpoint
-  /** The bytes of those in force, newest first, none for an e-mail; null when no key of ours opens them. */
-  secrets: readonly Uint8Array[] | null
+  /** Those in force, newest first, none for an e-mail; null when no key of ours opens them, or a header. */
+  secrets: readonly KeyObject[] | null
+  /** Its own, in clear. */
+  headers: Readonly<Record<string, string>>
   health: Health
 }
 
@@ -37,28 +41,31 @@ export function createKnownEndpoints({
   onSealed: (of: { endpointId: string; problem: string }) => void
 }): KnownEndpoints {
   const kept = new Map<string, { sinceMs: number; found: Promise<KnownEndpoint | null> }>()
-  const opened = new Map<string, Uint8Array>()
+  const opened = new Map<string, KeyObject>()
 
   async function look(endpointId: string): Promise<KnownEndpoint | null> {
     const [endpoint, fares] = await Promise.all([view.find(endpointId), health.read(endpointId)])
-    return endpoint === null ? null : { endpoint, secrets: secretsOf(endpoint), health: fares }
+    return endpoint === null ? null : { endpoint, ...openedOf(endpoint), health: fares }
   }
 
-  function secretsOf(endpoint: Endpoint): readonly Uint8Array[] | null {
+  function openedOf(endpoint: Endpoint): Pick<KnownEndpoint, 'secrets' | 'headers'> {
     const { endpointId } = endpoint
     try {
-      return secretsInForce(endpoint, now()).map((sealed) => open(sealed, endpointId))
+      return {
+        secrets: secretsInForce(endpoint, now()).map((sealed) => open(sealed, endpointId)),
+        headers: openHeaders(endpoint, (sealed) => sealing.unseal(sealed, { endpointId })),
+      }
     } catch (error) {
       if (!(error instanceof SealingTrouble)) throw error
       onSealed({ endpointId, problem: error.message })
-      return null
+      return { secrets: null, headers: {} }
     }
   }
 
-  function open(sealed: string, endpointId: string): Uint8Array {
+  function open(sealed: string, endpointId: string): KeyObject {
     const known = opened.get(sealed)
     if (known !== undefined) return known
-    const secret = sealing.unseal(sealed, { endpointId })
+    const secret = createSecretKey(sealing.unseal(sealed, { endpointId }))
     if (opened.size >= mostKept) opened.clear()
     opened.set(sealed, secret)
     return secret

@@ -1,4 +1,3 @@
-import { createAttemptLog } from '@signalbox/alert-endpoints/attempt-log'
 import type { EndpointWriter } from '@signalbox/alert-endpoints/change-endpoint'
 import { changeEndpoint } from '@signalbox/alert-endpoints/endpoint'
 import { createHealthStore } from '@signalbox/alert-endpoints/endpoint-health'
@@ -17,7 +16,7 @@ import type { AlertQueue } from '../adapters/alert-queue.ts'
 import { type Locks, openDeliveryWorker } from '../adapters/delivery-worker.ts'
 import { createKafkaReceipts } from '../adapters/kafka-receipts.ts'
 import { createLanes } from '../adapters/lanes.ts'
-import type { SendMail } from '../email/mail-sender.ts'
+import type { MailSender } from '../email/mail-sender.ts'
 import { createDeliver, type DeliveryPorts, type DeliveryReport } from './delivery.ts'
 import { type CallReport, type CallRules, createEndpointCalls } from './endpoint-calls.ts'
 import { type ChangeEndpoint, createEndpointFate } from './endpoint-fate.ts'
@@ -65,7 +64,7 @@ export function openDelivery(options: {
   keys: Pick<SealingKeys, 'unseal'>
   signingKey: SigningKey | null
   guard: AddressGuard
-  mail: { sendMail: SendMail }
+  mail: Pick<MailSender, 'sendMail' | 'sendVerification'>
   settings: DeliverySettings
   stop: AbortSignal
   log: Logger
@@ -93,9 +92,8 @@ export function openDelivery(options: {
   const calls = createEndpointCalls(
     {
       lanes: createLanes(store),
-      attemptLog: createAttemptLog(store),
       send: sender.send,
-      mail: { send: options.mail.sendMail },
+      mail: options.mail,
       report,
       now,
       random,

@@ -1,5 +1,6 @@
-import type { AlertBody, AlertEvent, RegistrationChangedBody } from '@signalbox/contracts/alert'
+import type { AlertEvent, RegistrationChangedBody } from '@signalbox/contracts/alert'
 import fc from 'fast-check'
+import type { NewsBody } from './letter.ts'
 
 const registration = { clientId: 'C1', referenceMerchantId: 'M1', referenceStoreId: 'S1' }
 const timestamp = '2026-06-01T08:00:00.123Z'
@@ -47,7 +48,7 @@ export function changedBody(
   }
 }
 
-export const flaggedBody: AlertBody = {
+export const flaggedBody: NewsBody = {
   type: 'registration.flagged',
   timestamp,
   data: { registration, version: 8, collective: null, flags: ['final_contradicted', 'late_round'] },
@@ -56,7 +57,7 @@ export const flaggedBody: AlertBody = {
 export function endpointBody(
   type: 'endpoint.warned' | 'endpoint.disabled' | 'endpoint.enabled',
   of: { reason?: string | null; detail?: string | null; merchant?: string } = {},
-): AlertBody {
+): NewsBody {
   const { reason = null, detail = null, merchant = 'M1' } = of
   return { type, timestamp, data: { endpoint: { ...endpoint, merchant }, revision: 4, reason, detail } }
 }
@@ -98,7 +99,7 @@ const hostileEvent: fc.Arbitrary<AlertEvent> = fc.record({
 })
 
 /** Bodies of every type in which every text is hostile. */
-export const hostileBody: fc.Arbitrary<AlertBody> = fc
+export const hostileBody: fc.Arbitrary<NewsBody> = fc
   .record({
     type: fc.constantFrom(
       'registration.changed',
@@ -117,7 +118,7 @@ export const hostileBody: fc.Arbitrary<AlertBody> = fc
       { nil: undefined },
     ),
   })
-  .map(({ type, text, merchant, store, events, texts, next }): AlertBody => {
+  .map(({ type, text, merchant, store, events, texts, next }): NewsBody => {
     const named = { clientId: text, referenceMerchantId: merchant, referenceStoreId: store }
     const common = { registration: named, version: 1, collective: store }
     if (type === 'registration.changed') {

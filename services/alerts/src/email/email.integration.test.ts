@@ -159,7 +159,7 @@ describe('the links of e-mails, followed in the console', () => {
     await using console = await openLinkPages()
     await using sender = open({ port: server.port, publicUrl: console.url })
 
-    expect(await sender.sendVerification({ endpoint, signal: never })).toMatchObject(taken)
+    expect(await sender.sendVerification({ endpoint, revision: 4, signal: never })).toMatchObject(taken)
     const confirmation = linkIn(server.arrived[0]?.mail.text, 'Confirm this address')
     expect(server.arrived[0]?.mail.html).toContain(`<a href="${confirmation}">Confirm this address</a>`)
     const page = await fetch(confirmation)
@@ -400,7 +400,7 @@ describe('a mail server that is not there', () => {
     await using sender = createMailSender({ config: null, keys, now: Date.now })
     const unavailable = { kind: 'none', error: 'mail_unavailable' }
     expect(await sender.sendMail({ alert, endpoint, body, signal: never })).toEqual(unavailable)
-    expect(await sender.sendVerification({ endpoint, signal: never })).toEqual(unavailable)
+    expect(await sender.sendVerification({ endpoint, revision: 4, signal: never })).toEqual(unavailable)
   })
 })
 

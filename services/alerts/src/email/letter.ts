@@ -30,7 +30,9 @@ export type EventLine = { sentence: string; facts: Fact[] }
 type Registration = z.infer<typeof registrationRef>
 type Links = { unsubscribeUrl: string; publicUrl: string }
 type FlaggedBody = Extract<AlertBody, { type: 'registration.flagged' }>
-type EndpointBody = Exclude<AlertBody, RegistrationChangedBody | FlaggedBody>
+/** What `verificationLetter` is for has no news. */
+export type NewsBody = Exclude<AlertBody, { type: 'endpoint.verification' }>
+type EndpointBody = Exclude<NewsBody, RegistrationChangedBody | FlaggedBody>
 
 /** Of one name in a subject, which mail programs cut anyway. */
 const maxNameInSubject = 40
@@ -38,7 +40,7 @@ const maxNameInSubject = 40
 const maxLink = 900
 
 /** The e-mail of an alert. Says the same for the same body and links. */
-export function letterOfAlert(body: AlertBody, links: Links): Letter {
+export function letterOfAlert(body: NewsBody, links: Links): Letter {
   const common = {
     closing: ['This e-mail was sent by a program. Nobody reads an answer to it.'],
     unsubscribe: { label: 'Stop these e-mails', url: links.unsubscribeUrl },

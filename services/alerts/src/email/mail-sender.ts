@@ -18,22 +18,29 @@ import { answerOfFailure, failureOf } from './smtp-answer.ts'
 /** An endpoint whose target is an e-mail address. */
 export type MailEndpoint = Pick<
   Endpoint,
-  'endpointId' | 'clientId' | 'merchant' | 'revision' | 'target' | 'keepsResponses'
+  'endpointId' | 'clientId' | 'merchant' | 'target' | 'keepsResponses'
 >
 
 /** Sends an alert, whose `body` is the text that a webhook would get. Throws only when `signal` ends it. */
-export type SendMail = (of: {
+type SendMail = (of: {
   alert: { id: string }
   endpoint: MailEndpoint
   body: string
   signal: AbortSignal
 }) => Promise<Answer>
 
+/** `revision`: of the endpoint when the question was asked. Throws only when `signal` ends it. */
+type SendVerification = (of: {
+  endpoint: MailEndpoint
+  revision: number
+  signal: AbortSignal
+}) => Promise<Answer>
+
 export type MailSender = AsyncDisposable & {
   /** All mails of one alert have one Message-ID, however often it is sent. */
   sendMail: SendMail
-  /** Asks the owner of the address to confirm it by a link. */
-  sendVerification(of: { endpoint: MailEndpoint; signal: AbortSignal }): Promise<Answer>
+  /** Asks the owner of the address to confirm it by a link. All mails of one alert have one Message-ID, as above. */
+  sendVerification: SendVerification
 }
 
 const dayMs = 86_400_000
@@ -97,14 +104,16 @@ export function createMailSender(of: {
   return {
     async sendMail({ alert, endpoint, body, signal }) {
       const unsubscribeUrl = linkOf(endpoint, 'unsubscribe', now() + unsubscribeLifeMs)
-      const letter = letterOfAlert(alertBody.parse(JSON.parse(body)), { unsubscribeUrl, publicUrl })
+      const told = alertBody.parse(JSON.parse(body))
+      assert(told.type !== 'endpoint.verification', 'that one has a sender of its own')
+      const letter = letterOfAlert(told, { unsubscribeUrl, publicUrl })
       return send({ id: alert.id, letter }, endpoint, signal)
     },
-    async sendVerification({ endpoint, signal }) {
+    async sendVerification({ endpoint, revision, signal }) {
       const expiresAtMs = now() + verificationLifeMs
       const url = linkOf(endpoint, 'verify', expiresAtMs)
       const letter = verificationLetter({ endpoint, url, expiresAtMs })
-      return send({ id: `v-${endpoint.endpointId}-${endpoint.revision}`, letter }, endpoint, signal)
+      return send({ id: `v-${endpoint.endpointId}-${revision}`, letter }, endpoint, signal)
     },
     async [Symbol.asyncDispose]() {
       transport.close({ force: true })
