@@ -29,7 +29,17 @@ afterEach(async () => {
 type Handlers = Partial<
   Pick<
     PartitionConsumerOptions,
-    'attach' | 'process' | 'onChunk' | 'maxChunkSize' | 'chunkLimitMs' | 'holdMs' | 'tick' | 'log'
+    | 'attach'
+    | 'process'
+    | 'onChunk'
+    | 'maxChunkSize'
+    | 'chunkLimitMs'
+    | 'holdMs'
+    | 'fetch'
+    | 'commitEveryMs'
+    | 'turn'
+    | 'tick'
+    | 'log'
   >
 >
 
@@ -647,5 +657,111 @@ describe('two consumers', () => {
         partitions.map((each) => watermarks.get(each)),
       )
     }, patience)
+  })
+})
+
+const all = (offset: string) => new Map(partitions.map((each) => [each, offset]))
+
+describe('a reader in no hurry', () => {
+  test('commits now and then, and what is left on closing', async () => {
+    const topic = await freshTopic()
+    const groupId = freshName('group')
+    const seen = recorder()
+    const process = async (chunk: Chunk) => {
+      seen.note(chunk)
+      return done
+    }
+    const soon = await consume(topic, groupId, { process, commitEveryMs: 100 })
+    await writeNumbers(topic, 0, 400)
+    await vi.waitFor(async () => expect(await committedOffsets(topic, groupId)).toEqual(all('100')), patience)
+    await leave(soon)
+
+    const late = await consume(topic, groupId, { process, commitEveryMs: 3_600_000 })
+    await writeNumbers(topic, 400, 800)
+    await vi.waitFor(() => expect(seen.total()).toHaveLength(800), patience)
+    expect(await committedOffsets(topic, groupId)).toEqual(all('100'))
+    await leave(late)
+    expect(await committedOffsets(topic, groupId)).toEqual(all('200'))
+  })
+
+  test('gets what came meanwhile in one chunk of each partition', async () => {
+    const topic = await freshTopic()
+    const sizes: number[] = []
+    await consume(topic, freshName('group'), {
+      fetch: { minBytes: 1024 * 1024, maxWaitMs: 2_000 },
+      process: async ({ records }) => {
+        sizes.push(records.length)
+        return done
+      },
+    })
+    const read = () => sizes.reduce((sum, size) => sum + size, 0)
+    // Ends a fetch, after which the next one waits for all of the others.
+    await writeNumbers(topic, 0, 1)
+    await vi.waitFor(() => expect(read()).toBe(1), patience)
+    for (let number = 1; number < 41; number += 4) await writeNumbers(topic, number, number + 4)
+    await vi.waitFor(() => expect(read()).toBe(41), patience)
+    expect(sizes).toEqual([1, 10, 10, 10, 10])
+  })
+})
+
+describe('turns', () => {
+  test('a chunk begins when it has its turn, however long that takes, and ends it', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 400)
+    const gate = Promise.withResolvers<void>()
+    const seen = recorder()
+    let underWay = 0
+    let asked = 0
+    const consumer = await consume(topic, freshName('group'), {
+      chunkLimitMs: 200,
+      maxChunkSize: 30,
+      async turn() {
+        asked += 1
+        await gate.promise
+        underWay += 1
+        return () => void (underWay -= 1)
+      },
+      process: async (chunk) => {
+        expect(underWay).toBeGreaterThan(0)
+        seen.note(chunk)
+        return done
+      },
+    })
+    await vi.waitFor(() => expect(asked).toBe(4), patience)
+    const askedAtMs = performance.now()
+    await vi.waitFor(() => expect(performance.now() - askedAtMs).toBeGreaterThan(400), patience)
+    expect([seen.total().length, consumer.state().ok]).toEqual([0, true])
+    gate.resolve()
+    await vi.waitFor(() => expect(seen.total()).toHaveLength(400), patience)
+    for (const partition of partitions) expect(seen.of(partition)).toEqual(numbersOf(partition, 400))
+    await vi.waitFor(() => expect(underWay).toBe(0), patience)
+  })
+
+  test('what waits for its turn while its partition is attached anew is not processed', async () => {
+    const topic = await freshTopic()
+    await writeNumbers(topic, 0, 40)
+    const gate = Promise.withResolvers<void>()
+    const seen = recorder()
+    let asked = 0
+    let start = 0n
+    const consumer = await consume(topic, freshName('group'), {
+      attach: async () => ({ kind: 'from', offset: start }),
+      async turn() {
+        asked += 1
+        await gate.promise
+        return () => undefined
+      },
+      process: async (chunk) => {
+        seen.note(chunk)
+        return done
+      },
+    })
+    await vi.waitFor(() => expect(asked).toBe(4), patience)
+    start = 5n
+    consumer.reattach('a test')
+    await vi.waitFor(() => expect(consumer.state().ok).toBe(true), patience)
+    gate.resolve()
+    await vi.waitFor(() => expect(seen.total()).toHaveLength(20), patience)
+    for (const partition of partitions) expect(seen.of(partition)).toEqual(numbersOf(partition, 40, 20))
   })
 })

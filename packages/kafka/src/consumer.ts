@@ -63,6 +63,21 @@ export type PartitionConsumerOptions = {
   /** After this time a partition that is held is attached again (15 s). */
   holdMs?: number
   /**
+   * What all partitions together wait for before they are fetched, for a reader in no hurry: so many bytes (1: any) of
+   * new records, or `maxWaitMs` (250), at most five seconds. Closing waits for it too.
+   */
+  fetch?: { minBytes?: number; maxWaitMs?: number }
+  /**
+   * How often offsets are committed, for a reader that attaches at a position of its own and commits only to tell
+   * others how far it is (0: after every chunk). What is left is committed on closing.
+   */
+  commitEveryMs?: number
+  /**
+   * Waits until a chunk may begin, and gives what is called when it has ended. Waiting costs nothing of
+   * `chunkLimitMs`, but holds up a process that stops. Must not reject.
+   */
+  turn?: (partition: number) => Promise<() => void>
+  /**
    * Decides where to read an assigned partition from. Called for every partition after each assignment, also when
    * it holds nothing new; what it throws counts as trouble that passes, and it is asked again later.
    */
@@ -98,12 +113,17 @@ const closeDeadlineMs = 5_000
 const requestTimeoutMs = 10_000
 /** About as long as the silence that is allowed: who gave up earlier would lose the membership and wait for it. */
 const connectRetries = 60
+const standardMaxWaitMs = 250
+/** The heartbeat waits for a fetch under way. */
+const longestMaxWaitMs = 5_000
 
 /** One assignment of one partition; every join and every reattach makes a new one, and the old one is void. */
 type Slot = {
   partition: number
   phase: 'attaching' | 'reading' | 'away'
   position: LogPosition
+  /** The offset that the group is known to have; null for none that counts. */
+  committed: bigint | null
   chunkSize: number
   isTicking: boolean
   tickFails: boolean
@@ -129,7 +149,9 @@ export async function openPartitionConsumer(
     maxChunkSize = defaultMaxChunkSize,
     chunkLimitMs = 20_000,
     holdMs = 15_000,
+    commitEveryMs = 0,
   } = options
+  const { minBytes = 1, maxWaitMs = standardMaxWaitMs } = options.fetch ?? {}
   const { promise: failed, resolve: reportFailure } = Promise.withResolvers<Error>()
   const slots = new Map<number, Slot>()
   const work = new Map<number, Promise<unknown>>()
@@ -148,7 +170,8 @@ export async function openPartitionConsumer(
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatIntervalMs,
     rebalanceTimeout: 60_000,
-    maxWaitTimeInMs: 250,
+    minBytes,
+    maxWaitTimeInMs: Math.min(maxWaitMs, longestMaxWaitMs),
     maxBytesPerPartition: 1024 * 1024,
     allowAutoTopicCreation: false,
     // Short: a coordinator that has moved is only found by starting over.
@@ -189,6 +212,7 @@ export async function openPartitionConsumer(
         partition,
         phase: 'attaching',
         position: { next: 0n, misses },
+        committed: null,
         chunkSize: Math.min(firstChunkSize, maxChunkSize),
         isTicking: false,
         tickFails: false,
@@ -238,6 +262,7 @@ export async function openPartitionConsumer(
       // Only tells others how far this group is; the next chunk would commit it too.
       consumer.commitOffsets([at]).catch(() => undefined)
     }
+    slot.committed = attached.offset
     return attached
   }
 
@@ -274,10 +299,25 @@ export async function openPartitionConsumer(
     const fetched = messages.map((message) => toConsumedRecord(topic, partition, message))
     for (let start = 0; start < fetched.length; ) {
       if (slot === undefined || !mayGoOn()) return
-      const records = chunkOf(fetched, start, slot.chunkSize)
-      if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
-      start += records.length
+      const endTurn = await turnOf(slot, payload)
+      try {
+        // Nothing is awaited from here to the chunk's place among the work on its partition.
+        if (!mayGoOn()) return
+        const records = chunkOf(fetched, start, slot.chunkSize)
+        if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
+        start += records.length
+      } finally {
+        endTurn?.()
+      }
     }
+  }
+
+  async function turnOf({ partition }: Slot, payload: EachBatchPayload): Promise<(() => void) | undefined> {
+    if (options.turn === undefined) return undefined
+    const { result: endTurn, missedBeat } = await keepingMembership(payload, () => options.turn?.(partition))
+    if (missedBeat === undefined) return endTurn
+    endTurn?.()
+    throw missedBeat
   }
 
   function goesOn(slot: Slot, records: readonly ConsumedRecord[]): boolean {
@@ -314,7 +354,8 @@ export async function openPartitionConsumer(
     const first = records[0]
     const last = records.at(-1)
     if (first === undefined || last === undefined) return
-    const { outcome, tookMs, missedBeat } = await process(slot, records, payload)
+    const { result, missedBeat } = await keepingMembership(payload, () => process(slot, records))
+    const { outcome, tookMs } = result
     options.onChunk?.({
       partition: slot.partition,
       records: records.length,
@@ -331,26 +372,16 @@ export async function openPartitionConsumer(
     await payload.heartbeat()
   }
 
-  /** Runs the chunk and keeps the membership alive meanwhile, but not for longer than a chunk may take. */
-  async function process(slot: Slot, records: readonly ConsumedRecord[], payload: EachBatchPayload) {
+  /** Runs the chunk, but not for longer than a chunk may take. */
+  function process(slot: Slot, records: readonly ConsumedRecord[]) {
     const { partition } = slot
-    let missedBeat: Error | undefined
-    const beats = setInterval(() => {
-      payload.heartbeat().catch((error: unknown) => {
-        missedBeat = error instanceof Error ? error : new Error(String(error))
-      })
-    }, heartbeatTickMs)
-    try {
-      return await exclusively(partition, async () => {
-        const since = performance.now()
-        const outcome = await limited('A chunk', partition, outcomeOf(partition, records))
-        // At once, so that no tick comes before what is wrong has been dealt with.
-        if (outcome.kind !== 'done') slot.phase = 'away'
-        return { outcome, tookMs: performance.now() - since, missedBeat }
-      })
-    } finally {
-      clearInterval(beats)
-    }
+    return exclusively(partition, async () => {
+      const since = performance.now()
+      const outcome = await limited('A chunk', partition, outcomeOf(partition, records))
+      // At once, so that no tick comes before what is wrong has been dealt with.
+      if (outcome.kind !== 'done') slot.phase = 'away'
+      return { outcome, tookMs: performance.now() - since }
+    })
   }
 
   async function outcomeOf(partition: number, records: readonly ConsumedRecord[]): Promise<ChunkOutcome> {
@@ -386,7 +417,7 @@ export async function openPartitionConsumer(
         slot.trouble = null
         payload.resolveOffset(String(lastOffset))
         // Before the heartbeat, whose answer may be that the partition has to be given back.
-        await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
+        if (commitEveryMs === 0) await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
         return
       case 'reattach':
         log.info({ topic, partition: slot.partition, why: outcome.why }, 'kafka.reattach')
@@ -413,6 +444,26 @@ export async function openPartitionConsumer(
   }
 
   // What recurs
+
+  const commits = commitEveryMs > 0 ? setInterval(() => void commitAll(), commitEveryMs) : undefined
+
+  /** Only tells others how far this group is, so one that fails is left to the next. */
+  async function commitAll(): Promise<void> {
+    const behind = [...slots.values()].filter(
+      ({ phase, position, committed }) => phase !== 'attaching' && position.next !== committed,
+    )
+    if (behind.length === 0) return
+    const offsets = behind.map((slot) => {
+      slot.committed = slot.position.next
+      return { topic, partition: slot.partition, offset: String(slot.position.next) }
+    })
+    try {
+      await consumer.commitOffsets(offsets)
+    } catch (error) {
+      for (const slot of behind) slot.committed = null
+      log.debug({ topic, groupId, problem: rootReason(error) }, 'kafka.commit_failed')
+    }
+  }
 
   const { tick } = options
   const ticks =
@@ -480,7 +531,8 @@ export async function openPartitionConsumer(
   async function leave(): Promise<void> {
     clearInterval(silence)
     clearInterval(ticks)
-    const left = Promise.all([consumer.disconnect(), ...work.values()])
+    clearInterval(commits)
+    const left = Promise.all([leaveGroup(), ...work.values()])
     try {
       await within(closeDeadlineMs, `leaving consumer group ${groupId}`, left)
     } catch (error) {
@@ -488,6 +540,14 @@ export async function openPartitionConsumer(
     }
     client.end()
     dropAssignment()
+  }
+
+  async function leaveGroup(): Promise<void> {
+    if (commitEveryMs > 0) {
+      await Promise.all(work.values())
+      await commitAll()
+    }
+    await consumer.disconnect()
   }
 
   follow(consumer)
@@ -516,6 +576,21 @@ export async function openPartitionConsumer(
     },
     state: () => describeState({ joined, failure, slots: [...slots.values()] }),
     [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Sends heartbeats while a task runs; one that was missed is for the caller to throw. */
+async function keepingMembership<T>(payload: EachBatchPayload, task: () => T) {
+  let missedBeat: Error | undefined
+  const beats = setInterval(() => {
+    payload.heartbeat().catch((error: unknown) => {
+      missedBeat = error instanceof Error ? error : new Error(String(error))
+    })
+  }, heartbeatTickMs)
+  try {
+    return { result: await task(), missedBeat }
+  } finally {
+    clearInterval(beats)
   }
 }
 

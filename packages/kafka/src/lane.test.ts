@@ -461,3 +461,49 @@ describe('a run', () => {
     expect(broker.batches).toEqual([['v1', 'v2'], ['long'], ['v5', 'v6', 'v7']])
   })
 })
+
+const append = (lane: ReturnType<typeof createLane>, ...some: string[]) =>
+  some.map((name) => lane.append(record(name), { deadlineMs }))
+
+describe('linger', () => {
+  const lingering = { ...limits, maxBatchRecords: 4, lingerMs: 5 }
+  /** A lane that has just had its first batch answered. */
+  async function busyLane() {
+    const broker = fakeBroker(confirm)
+    const lane = createLane(broker.send, lingering)
+    const first = append(lane, 'a')
+    await vi.advanceTimersByTimeAsync(0)
+    return { broker, lane, first }
+  }
+
+  test('what comes to an idle lane goes at once', async () => {
+    const { broker, lane, first } = await busyLane()
+    expect(await Promise.all(first)).toEqual([stored])
+    await vi.advanceTimersByTimeAsync(5)
+    void append(lane, 'b')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(broker.batches).toEqual([['a'], ['b']])
+  })
+
+  test('what comes soon after an answer shares the next batch, which waits no longer than that', async () => {
+    const { broker, lane } = await busyLane()
+    await vi.advanceTimersByTimeAsync(2)
+    void append(lane, 'b')
+    await vi.advanceTimersByTimeAsync(2)
+    void append(lane, 'c')
+    expect(broker.batches).toEqual([['a']])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(broker.batches).toEqual([['a'], ['b', 'c']])
+  })
+
+  test('a full batch and a lane that closes wait for nothing more', async () => {
+    const { broker, lane } = await busyLane()
+    void append(lane, 'b', 'c', 'd', 'e', 'f')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(broker.batches).toEqual([['a'], ['b', 'c', 'd', 'e']])
+    const closed = lane.close({ deadlineMs })
+    await vi.advanceTimersByTimeAsync(0)
+    await closed
+    expect(broker.batches.at(-1)).toEqual(['f'])
+  })
+})

@@ -29,13 +29,15 @@ const report = createReport({ log, metrics })
 
 await ensureTopics(kafka, [topics.changes, topics.endpoints, topics.receipts], { log })
 const clusterId = await readClusterId(kafka, { log })
-await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', log })
+await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', lingerMs: 5, log })
 await using reader = await openPartitionReader(kafka, { clientId: 'signalbox-alerts', log })
 const variable = 'QUEUE_REDIS_URL, else REDIS_URL'
 await using link = await openRedisLink({ url: redisUrl, variable, autoPipelining: true, log })
+// Of its own, so that no delivery waits behind what the fan-out sends.
+await using fanOutLink = await openRedisLink({ url: redisUrl, variable, autoPipelining: true, log })
 const shared = { redis: link.redis, keyPrefix, kafka, clusterId, reader, producer, topics, report, log }
 await using endpoints = await openEndpoints({ ...shared, ...files })
-await using queue = openAlertQueue(shared)
+await using queue = openAlertQueue({ ...shared, redis: fanOutLink.redis })
 const book = createAlertBook(shared)
 await using receipts = await openReceipts({
   ...shared,
@@ -46,10 +48,10 @@ await using receipts = await openReceipts({
 await using mail = createMailSender({ config: config.mail, keys: files.keys, now: Date.now })
 const parts = { ...shared, ...files, book, queue, endpoints, mail, receiptsSeen: receipts.seen }
 await using delivery = openDelivery({ ...parts, redisUrl, settings, stop })
-await using fanOuts = await openFanOuts({ ...parts, groupId: 'alerts' })
-for (const { reattach } of [receipts, fanOuts.changes]) {
-  link.onReconnect(() => reattach('the queue Redis is back and may have lost something'))
-}
+await using fanOuts = await openFanOuts({ ...parts, redis: fanOutLink.redis, groupId: 'alerts' })
+const isBack = 'the queue Redis is back and may have lost something'
+link.onReconnect(() => receipts.reattach(isBack))
+fanOutLink.onReconnect(() => fanOuts.changes.reattach(isBack))
 await using ops = await openOpsServer({
   ...config.ops,
   log,

@@ -23,7 +23,10 @@ async function openBook() {
     return found.map((key) => key.slice(keyPrefix.length)).toSorted()
   }
   /** Owes alerts whatever stands. */
-  const owe = async (alerts: readonly (OwedAlert & { isLatest?: boolean })[]) => {
+  const owe = async (
+    alerts: readonly (OwedAlert & { isLatest?: boolean })[],
+    of: { changedSinceMs?: number } = {},
+  ) => {
     const bodies = alerts.map(({ subject, version, variant }) => ({
       subject,
       version,
@@ -32,7 +35,7 @@ async function openBook() {
     }))
     const watermark = await book.watermark(partition)
     const owing = `cluster changes ${randomUUID()}`
-    return book.owe({ partition, watermark, owing, nowMs: clock.nowMs, bodies, alerts })
+    return book.owe({ partition, watermark, owing, nowMs: clock.nowMs, bodies, alerts, ...of })
   }
   return { book, redis, keyPrefix, clock, keys, owe }
 }
@@ -98,7 +101,7 @@ const progress = {
 test.each([
   ['at once', 0],
   ['72 hours later', 72],
-  ['by a process whose clock is a day behind', -26],
+  ['by a process whose clock is two hours behind', -2],
 ])('an alert that was settled just before midnight is known to be settled %s', async (_, hours) => {
   const { book, clock, owe } = await openBook()
   clock.nowMs = Date.UTC(2026, 0, 10, 23, 59, 59)
@@ -107,6 +110,28 @@ test.each([
   clock.nowMs += hours * hourMs
   expect((await book.begin(alertOf())).isSettled).toBe(true)
   expect(await owe([alertOf()])).toEqual([])
+})
+
+test('one that was settled by a clock that is two hours behind, on the day before it was caused, is known to be', async () => {
+  const { book, clock, owe } = await openBook()
+  const causedMs = Date.UTC(2026, 0, 10, 1, 59)
+  const alert = alertOf({ owedSinceMs: causedMs })
+  await book.settle(alert, Date.UTC(2026, 0, 9, 23, 59, 30))
+  for (const hours of [0, 72]) {
+    clock.nowMs = causedMs + hours * hourMs
+    expect((await book.begin(alert)).isSettled).toBe(true)
+    expect(await owe([alert], { changedSinceMs: causedMs })).toEqual([])
+  }
+})
+
+test('receipts of many alerts become a marker each, also where several share a key', async () => {
+  const { book, clock, keys } = await openBook()
+  const ids = ['a-otherA', 'a-otherB', 'a-another', 'a-otherC', 'a-third']
+  const next = 'a b 5'
+  await book.markSettled({ partition, watermark: null, next, ids, nowMs: clock.nowMs })
+  const asked = [...ids, 'a-otherD']
+  expect(await book.settledAmong(partition, asked)).toEqual(new Set(ids))
+  expect((await keys()).filter((key) => key.includes(':settled:'))).toHaveLength(3)
 })
 
 test('every key of what is settled, kept or owed by body expires', async () => {

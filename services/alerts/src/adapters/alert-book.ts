@@ -22,6 +22,8 @@ export type Obligations = {
   /** The markers must reflect the receipts before this offset; none given: that is not looked at. */
   receiptsTo?: bigint
   nowMs: number
+  /** No alert of these can have been settled before; none given: it may have been at any time. */
+  changedSinceMs?: number
   bodies: readonly Body[]
   /** `isLatest`: older versions of the subject are superseded for this endpoint; see `begin`. */
   alerts: readonly (Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'> & { isLatest?: boolean })[]
@@ -32,11 +34,12 @@ const dayMs = 24 * hourSeconds * 1000
 const bodySeconds = alertLifeMs / 1000 + hourSeconds
 /** Longer than a fan-out that has lost its watermark goes back. */
 const progressSeconds = 72 * hourSeconds
-/** A marker is looked for in so many days before today, and, because clocks may be wrong, after it. */
-const daysBack = 3
-const daysAhead = 2
-const lookedDays = 1 + daysBack + daysAhead
-const markerSeconds = (1 + daysBack) * 24 * hourSeconds
+/** So long ago an alert may have been settled that is owed again; see above. */
+const lookedBackMs = progressSeconds * 1000
+/** By how much the clocks of two processes, or that of Kafka, may differ. */
+const clockErrorMs = 2 * hourSeconds * 1000
+/** A day's markers expire together, so the first of them has to live for a day longer than the last. */
+const markerSeconds = (24 + 96) * hourSeconds
 
 /**
  * All commands reject when Redis is away; what they were to do may have been done.
@@ -74,18 +77,26 @@ export function createAlertBook({
     keys.markers(partition, { day: dayOf(nowMs), bucket: bucketOf(id) })
 
   /** Where the markers of some alerts may stand: all their keys, and for each alert where its own begin. */
-  function placesOf(partition: number, ids: readonly string[], { nowMs, first }: Looked) {
-    const buckets = [...new Set(ids.map(bucketOf))]
-    const today = dayOf(nowMs)
-    const days = Array.from({ length: lookedDays }, (_, index) => today + daysAhead - index)
-    const places = new Map(buckets.map((bucket, index) => [bucket, first + index * lookedDays]))
+  function placesOf(partition: number, ids: readonly string[], { first, ...looked }: Looked) {
+    const buckets = ids.map(bucketOf)
+    const days = lookedDays(looked)
+    const places = new Map<string, number>()
+    for (const bucket of buckets) {
+      if (!places.has(bucket)) places.set(bucket, first + places.size * days.length)
+    }
     return {
-      keys: buckets.flatMap((bucket) => days.map((day) => keys.markers(partition, { day, bucket }))),
-      places: ids.map((id) => places.get(bucketOf(id)) ?? first),
+      days: days.length,
+      keys: [...places.keys()].flatMap((bucket) =>
+        days.map((day) => keys.markers(partition, { day, bucket })),
+      ),
+      places: buckets.map((bucket) => places.get(bucket) ?? first),
     }
   }
 
-  async function end(alert: OwedAlert, marker: { key: string; seconds: number } | null): Promise<void> {
+  async function end(
+    alert: OwedAlert,
+    { marker, isCountedDown }: { marker: { key: string; seconds: number } | null; isCountedDown: boolean },
+  ): Promise<void> {
     const { partition } = alert
     await Promise.all([
       endScript(redis, {
@@ -98,7 +109,7 @@ export function createAlertBook({
         args: [obligationOf(alert), fieldOf(alert.id), marker?.seconds ?? 0],
       }),
       // A run that ends the same alert again counts it twice, which the next sweep puts right.
-      lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }),
+      isCountedDown ? null : lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }),
     ])
   }
 
@@ -111,7 +122,7 @@ export function createAlertBook({
      * that are settled, and with those that were owed before, which keep their time.
      */
     async owe(owed: Obligations): Promise<OwedAlert[] | null> {
-      const { partition, watermark, owing, receiptsTo = 0n, nowMs, bodies, alerts } = owed
+      const { partition, watermark, owing, receiptsTo = 0n, nowMs, changedSinceMs = 0, bodies, alerts } = owed
       const fresh = alerts.map(({ subject, version, endpointId, variant }) =>
         owedAlert({ subject, version, endpointId, variant, partition, owedSinceMs: nowMs }),
       )
@@ -121,7 +132,7 @@ export function createAlertBook({
       const markers = placesOf(
         partition,
         fresh.map(({ id }) => id),
-        { nowMs, first: 4 + bodies.length + latest.length },
+        { sinceMs: changedSinceMs, nowMs, first: 4 + bodies.length + latest.length },
       )
       const answer = await oweScript(redis, {
         keys: [
@@ -138,7 +149,7 @@ export function createAlertBook({
           String(receiptsTo),
           nowMs,
           bodySeconds,
-          lookedDays,
+          markers.days,
           bodies.length,
           ...bodies.map(({ body }) => body),
           ...alerts.flatMap((alert, index) => [
@@ -151,11 +162,12 @@ export function createAlertBook({
           ]),
         ],
       })
-      const since = z.array(z.string()).nullable().parse(answer)
+      const since = owedSince.parse(answer)
       if (since === null) return null
       return fresh.flatMap((alert, index) => {
-        const owedSince = since[index] ?? ''
-        return owedSince === '' ? [] : [{ ...alert, owedSinceMs: Number(owedSince) }]
+        const known = since[index] ?? null
+        if (known === null) return []
+        return [typeof known === 'number' ? alert : { ...alert, owedSinceMs: Number(known) }]
       })
     },
 
@@ -179,7 +191,8 @@ export function createAlertBook({
       body: string | null
     }> {
       const { partition, id } = alert
-      const markers = placesOf(partition, [id], { nowMs: now(), first: 4 })
+      // Those that stood when it was owed were looked at then.
+      const markers = placesOf(partition, [id], { sinceMs: alert.owedSinceMs, nowMs: now(), first: 4 })
       const answer = await beginScript(redis, {
         keys: [
           keys.progress(alert),
@@ -202,17 +215,22 @@ export function createAlertBook({
       await redis.set(keys.progress(alert), JSON.stringify(made), 'EX', progressSeconds)
     },
 
-    /** Marks an alert as settled, and ends its obligation. Its receipt must be in the log. */
-    settle: (alert: OwedAlert, nowMs: number): Promise<void> =>
-      end(alert, { key: bucketToday(alert.partition, alert.id, nowMs), seconds: markerSeconds }),
+    /**
+     * Marks an alert as settled, and ends its obligation. Its receipt must be in the log. `isCountedDown`: it is none of
+     * its endpoint's outstanding ones any more.
+     */
+    settle(alert: OwedAlert, nowMs: number, { isCountedDown = false } = {}): Promise<void> {
+      const key = bucketToday(alert.partition, alert.id, nowMs)
+      return end(alert, { marker: { key, seconds: markerSeconds }, isCountedDown })
+    },
 
     /** Ends the obligation of an alert that has its marker or its receipt. */
-    clear: (alert: OwedAlert): Promise<void> => end(alert, null),
+    clear: (alert: OwedAlert): Promise<void> => end(alert, { marker: null, isCountedDown: false }),
 
     /** The alerts of these ids that are settled. */
     async settledAmong(partition: number, ids: readonly string[]): Promise<Set<string>> {
-      const { keys: buckets, places } = placesOf(partition, ids, { nowMs: now(), first: 1 })
-      const args = [lookedDays, ...ids.flatMap((id, index) => [fieldOf(id), places[index] ?? 1])]
+      const { keys: buckets, places, days } = placesOf(partition, ids, { sinceMs: 0, nowMs: now(), first: 1 })
+      const args = [days, ...ids.flatMap((id, index) => [fieldOf(id), places[index] ?? 1])]
       const found = z.array(z.number()).parse(await settledScript(redis, { keys: buckets, args }))
       return new Set(ids.filter((_, index) => found[index] === 1))
     },
@@ -229,15 +247,18 @@ export function createAlertBook({
       nowMs: number
     }): Promise<boolean> {
       const { partition, watermark, next, ids, nowMs } = of
-      const buckets = [...new Set(ids.map((id) => bucketToday(partition, id, nowMs)))]
-      const places = new Map(buckets.map((bucket, index) => [bucket, 2 + index]))
+      const buckets = [...Map.groupBy(ids, bucketOf)]
+      const day = dayOf(nowMs)
       const marked = await markScript(redis, {
-        keys: [keys.receipts(partition), ...buckets],
+        keys: [
+          keys.receipts(partition),
+          ...buckets.map(([bucket]) => keys.markers(partition, { day, bucket })),
+        ],
         args: [
           watermark ?? '',
           next,
           markerSeconds,
-          ...ids.flatMap((id) => [places.get(bucketToday(partition, id, nowMs)) ?? 0, fieldOf(id)]),
+          ...buckets.flatMap(([, its]) => [its.length, ...its.map(fieldOf)]),
         ],
       })
       return marked === 1
@@ -278,12 +299,21 @@ export function createAlertBook({
 }
 
 type Looked = {
+  /** They were settled then at the earliest. */
+  sinceMs: number
   nowMs: number
   /** Which of the script's KEYS is the first of them. */
   first: number
 }
 
 const dayOf = (nowMs: number) => Math.floor(nowMs / dayMs)
+
+/** The days in which alerts may have been settled, the likeliest first. */
+function lookedDays({ sinceMs, nowMs }: Omit<Looked, 'first'>): number[] {
+  const last = dayOf(Math.max(sinceMs, nowMs) + clockErrorMs)
+  const first = dayOf(Math.max(sinceMs, nowMs - lookedBackMs) - clockErrorMs)
+  return Array.from({ length: last - first + 1 }, (_, index) => last - index)
+}
 
 /** An id is `a-` and a hash. */
 const fieldOf = (id: string) => id.slice(2)
@@ -295,6 +325,9 @@ function bucketOf(id: string): string {
 
 const bodyName = ({ subject, version, variant }: Omit<Body, 'body'>) => `${version}:${variant}:${subject}`
 
+/** As a script gives it: null when an alert is settled, 1 when it is owed from now on, else since when. */
+const owedSince = z.array(z.union([z.string(), z.literal(1), z.null()])).nullable()
+
 const begun = z.tuple([z.number(), z.string().nullable(), z.string().nullable(), z.string().nullable()])
 
 /**
@@ -302,7 +335,7 @@ const begun = z.tuple([z.number(), z.string().nullable(), z.string().nullable(),
  * ARGV: watermark expected ('' for none) and the next, how far the receipts' must be, now, life of a body in seconds, how
  * many days of markers, how many bodies, the bodies; then for each alert obligation, field of its marker, the places in
  * KEYS of its body, of the first day of its markers and of the latest version (0 for none), and its version.
- * Gives since when each is owed ('' when it is settled), or false.
+ * Gives what became of each, see owedSince, or false.
  */
 const oweScript = createScript(`
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return false end
@@ -316,16 +349,19 @@ for i = 8 + bodies, #ARGV, 6 do
   for place = first, first + days - 1 do
     if redis.call('HEXISTS', KEYS[place], ARGV[i + 1]) == 1 then isSettled = true break end
   end
-  if isSettled then since[#since + 1] = ''
+  if isSettled then since[#since + 1] = false
   else
     local place = tonumber(ARGV[i + 2])
-    local isNew = redis.call('ZADD', KEYS[3], 'NX', ARGV[4], ARGV[i])
-    redis.call('HSETNX', KEYS[place], 'body', ARGV[4 + place])
-    if isNew == 1 then
-      redis.call('HINCRBY', KEYS[place], 'n', 1)
+    if redis.call('ZADD', KEYS[3], 'NX', ARGV[4], ARGV[i]) == 1 then
+      if redis.call('HINCRBY', KEYS[place], 'n', 1) == 1 then
+        redis.call('HSET', KEYS[place], 'body', ARGV[4 + place])
+      end
       redis.call('EXPIRE', KEYS[place], ARGV[5])
+      since[#since + 1] = 1
+    else
+      redis.call('HSETNX', KEYS[place], 'body', ARGV[4 + place])
+      since[#since + 1] = redis.call('ZSCORE', KEYS[3], ARGV[i])
     end
-    since[#since + 1] = redis.call('ZSCORE', KEYS[3], ARGV[i])
   end
   local latest = KEYS[tonumber(ARGV[i + 4])]
   if latest and tonumber(ARGV[i + 5]) > tonumber(redis.call('GET', latest) or '0') then
@@ -354,12 +390,11 @@ return { settled, redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'body'
  * life in seconds. A body goes with the last obligation that needs it.
  */
 const endScript = createScript(`
-if KEYS[4] then
-  redis.call('HSET', KEYS[4], ARGV[2], '')
+if KEYS[4] and redis.call('HSET', KEYS[4], ARGV[2], '') == 1 and redis.call('HLEN', KEYS[4]) == 1 then
   redis.call('EXPIRE', KEYS[4], ARGV[3])
 end
 redis.call('DEL', KEYS[2])
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 or redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
 if redis.call('HINCRBY', KEYS[3], 'n', -1) <= 0 then redis.call('DEL', KEYS[3]) end
 return 1`)
 
@@ -377,12 +412,19 @@ return found`)
 
 /**
  * KEYS: the receipts' watermark, then those of the markers. ARGV: watermark expected ('' for none) and the next, life of
- * a marker in seconds, then for each alert the place of its marker in KEYS and its field.
+ * the markers of a day in seconds, then for each of their keys how many fields there are, and the fields.
  */
 const markScript = createScript(`
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[tonumber(ARGV[i])], ARGV[i + 1], '') end
-for i = 2, #KEYS do redis.call('EXPIRE', KEYS[i], ARGV[3]) end
+local at = 4
+for i = 2, #KEYS do
+  local count = tonumber(ARGV[at])
+  local fields = {}
+  for j = 1, count do fields[2 * j - 1] = ARGV[at + j] fields[2 * j] = '' end
+  local added = redis.call('HSET', KEYS[i], unpack(fields))
+  if added > 0 and redis.call('HLEN', KEYS[i]) == added then redis.call('EXPIRE', KEYS[i], ARGV[3]) end
+  at = at + count + 1
+end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1`)
 

@@ -58,6 +58,54 @@ test.each([
   expect(bodies.map(({ body }) => alertBody.parse(JSON.parse(body)).type)).toEqual([type])
 })
 
+const unconfirmed = endpointOf({
+  endpointId: 'mail',
+  revision: 4,
+  changedAt,
+  state: 'unverified',
+  activeFrom: null,
+  target: { type: 'email', address: 'a@merchant.example' },
+  history: entry('created', null),
+})
+
+test.each([
+  ['is made', entry('created', null)],
+  ['has another address', entry('updated', 'target, limits')],
+  ['is to be asked once more', entry('verification_requested', null)],
+])(
+  'an unconfirmed address gets a question of its own when its endpoint %s, and no operator does',
+  async (_, history) => {
+    const { bodies, alerts } = await tell({ ...unconfirmed, history }, [operators])
+    const of = { subject: 'endpoint:client/merchant/mail', version: 4, variant: 'verification' }
+    expect(alerts).toEqual([{ ...of, endpointId: 'mail', isLatest: false }])
+    expect(bodies).toEqual([{ ...of, body: expect.any(String) as unknown }])
+    expect(bodies[0]?.body).not.toContain('@')
+    expect(alertBody.parse(JSON.parse(bodies[0]?.body ?? ''))).toEqual({
+      type: 'endpoint.verification',
+      timestamp: changedAt,
+      data: { endpoint: { endpointId: 'mail', clientId: 'client', merchant: 'merchant' }, revision: 4 },
+    })
+  },
+)
+
+test('one enabled before its address was confirmed is asked about, and operators hear that it is enabled', async () => {
+  const { bodies, alerts } = await tell({ ...unconfirmed, history: entry('enabled', null) }, [operators])
+  expect(alerts.map(({ endpointId, variant }) => [endpointId, variant])).toEqual([
+    ['operators', ''],
+    ['mail', 'verification'],
+  ])
+  expect(bodies.map(({ variant }) => variant)).toEqual(['', 'verification'])
+})
+
+test.each<[string, Partial<Endpoint>]>([
+  ['is confirmed', { state: 'active', activeFrom: changedAt, history: entry('verified', null) }],
+  ['has other settings', { history: entry('updated', 'limits') }],
+  ['is stopped', { state: 'disabled', reason: 'by_operator' }],
+  ['is a webhook', { target: { type: 'webhook', url: 'https://merchant.example/', headers: {} } }],
+])('nobody is asked about one that %s', async (_, differs) => {
+  expect(await tell({ ...unconfirmed, ...differs }, [])).toEqual({ bodies: [], alerts: [] })
+})
+
 test.each([
   ['an update', { ...failing, history: entry('updated', 'limits') }, operators],
   ['an endpoint that was taken out', null, operators],

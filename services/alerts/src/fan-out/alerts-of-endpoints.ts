@@ -1,9 +1,9 @@
 import type { AlertsOwed } from '@signalbox/alert-endpoints/alerts-of-change'
-import { type Endpoint, isOwed, listensTo } from '@signalbox/alert-endpoints/endpoint'
+import { type Endpoint, isOwed, isToBeAsked, listensTo } from '@signalbox/alert-endpoints/endpoint'
 import type { AlertBody } from '@signalbox/contracts/alert'
 import { endpointKey, endpointMerchantKey, readEndpointRecord } from '@signalbox/contracts/endpoint-record'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
-import { endpointSubject } from '../owed-alert.ts'
+import { endpointSubject, verificationVariant } from '../owed-alert.ts'
 import type { EndpointsOfMerchants } from './alerts-of-changes.ts'
 
 /** What operators are told of an endpoint's change, by what its audit trail calls it. */
@@ -15,17 +15,20 @@ const eventOfAction = new Map<string, 'endpoint.warned' | 'endpoint.disabled' | 
 ])
 
 /**
- * Creates what decides which operators' endpoints of the client are told about the endpoints of a chunk: that one was
- * warned, disabled or enabled. An endpoint is not told about itself.
+ * Creates what decides who is told about the endpoints of a chunk: operators' endpoints of the client that another one
+ * was warned, disabled or enabled; and the address of one that waits for its owner's consent that this is asked for.
  */
 export function createAlertsOfEndpoints({ endpoints }: { endpoints: EndpointsOfMerchants }) {
   return async function alertsOfEndpoints(records: readonly ConsumedRecord[]): Promise<AlertsOwed> {
     // One that cannot be read is told of by who follows the endpoints.
-    const told = records.flatMap(({ value }) => {
+    const changed = records.flatMap(({ value }) => {
       const endpoint = value === null ? null : readEndpointRecord(String(value))
-      const last = endpoint?.history.at(-1)
+      return endpoint === null ? [] : [endpoint]
+    })
+    const told = changed.flatMap((endpoint) => {
+      const last = endpoint.history.at(-1)
       const type = eventOfAction.get(last?.action ?? '')
-      return endpoint === null || type === undefined ? [] : [{ endpoint, type, detail: last?.detail ?? null }]
+      return type === undefined ? [] : [{ endpoint, type, detail: last?.detail ?? null }]
     })
     const merchants = new Map(
       told.map(({ endpoint: { clientId, merchant } }) => [
@@ -37,9 +40,10 @@ export function createAlertsOfEndpoints({ endpoints }: { endpoints: EndpointsOfM
       merchants.size === 0
         ? new Map<string, readonly Endpoint[]>()
         : await endpoints.ofMerchants([...merchants.values()])
-    const owed = told.map((news) =>
-      alertsOfNews(news, listening.get(endpointMerchantKey(news.endpoint)) ?? []),
-    )
+    const owed = [
+      ...told.map((news) => alertsOfNews(news, listening.get(endpointMerchantKey(news.endpoint)) ?? [])),
+      ...changed.filter(isToBeAsked).map(verificationOf),
+    ]
     return {
       bodies: owed.flatMap(({ bodies }) => bodies),
       alerts: owed.flatMap(({ alerts }) => alerts),
@@ -77,4 +81,20 @@ function alertsOfNews({ endpoint, type, detail }: News, listening: readonly Endp
       isLatest: other.skipsSuperseded,
     })),
   }
+}
+
+/** Its timestamp tells a later question from this one. */
+function verificationOf(endpoint: Endpoint): AlertsOwed {
+  const { endpointId, clientId, merchant, revision, changedAt } = endpoint
+  const of = {
+    subject: endpointSubject(endpointKey(endpoint)),
+    version: revision,
+    variant: verificationVariant,
+  }
+  const body: AlertBody = {
+    type: 'endpoint.verification',
+    timestamp: changedAt,
+    data: { endpoint: { endpointId, clientId, merchant }, revision },
+  }
+  return { bodies: [{ ...of, body: JSON.stringify(body) }], alerts: [{ ...of, endpointId, isLatest: false }] }
 }

@@ -126,6 +126,23 @@ test('a chunk owes nothing when the markers have fallen behind the receipts that
   expect([(await fanOut.process(chunk)).kind, versions()]).toEqual(['done', [1, 3]])
 })
 
+test('a chunk that owes more than is added at once has a job for each alert, ranked in their order', async () => {
+  const { added, versions, ports } = await openScene()
+  const slices: number[] = []
+  const { queue } = ports
+  const add: typeof queue.add = async (alerts, options) => {
+    slices.push(alerts.length)
+    await queue.add(alerts, options)
+  }
+  const fanOut = createFanOut({ ...ports, queue: { add } }, at)
+  await fanOut.attach({ partition: 0, committed: null, logStart: 0n, logEnd: 150n })
+  const numbers = Array.from({ length: 150 }, (_, index) => index + 1)
+  const records = numbers.map((number) => recordOf(number - 1, number, 'warned'))
+  expect((await fanOut.process({ partition: 0, records })).kind).toBe('done')
+  expect([slices, versions()]).toEqual([[100, 50], numbers])
+  expect(added.map(({ priority }) => priority)).toEqual(numbers)
+})
+
 test('a chunk that is cut off before its jobs are there makes them when it comes again, without ranking them twice', async () => {
   const { state, added, ports } = await openScene()
   const position = { partition: 0, committed: null, logStart: 0n, logEnd: 9n }

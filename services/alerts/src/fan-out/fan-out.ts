@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AlertsOwed } from '@signalbox/alert-endpoints/alerts-of-change'
 import type {
   Attached,
@@ -30,6 +31,8 @@ export type FanOutPorts = {
   skipped: (gap: { partition: number; records: number }) => void
   now: () => number
 }
+
+const jobsAtOnce = 100
 
 /** What a partition stands at. */
 type Standing = {
@@ -89,16 +92,33 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
       const owing = watermarkOwing({ ...log, next: records[0]?.offset ?? last.offset, until })
       const nowMs = ports.now()
       const { receiptsTo } = at
-      const owed = await book.owe({ partition, watermark, owing, receiptsTo, nowMs, bodies, alerts })
+      const owed = await book.owe({
+        partition,
+        watermark,
+        owing,
+        receiptsTo,
+        nowMs,
+        changedSinceMs: Math.min(...records.map(causedAtMs)),
+        bodies,
+        alerts,
+      })
       if (owed === null) return fenced
       watermark = owing
       standing.set(partition, { ...at, watermark })
-      if (owed.length > 0) await queue.add(owed, { priorityOf: await rank(owed, { nowMs }) })
+      if (owed.length > 0) await addJobs(owed, { priorityOf: await rank(owed, { nowMs }) })
     }
     const next = watermarkAt({ ...log, next: until })
     if (!(await book.advance({ partition, from: watermark, to: next }))) return fenced
     standing.set(partition, { ...at, watermark: next })
     return { kind: 'done' }
+  }
+
+  /** In slices, because BullMQ adds what it is given as one transaction, which holds up all deliveries. */
+  async function addJobs(owed: readonly OwedAlert[], options: Parameters<typeof queue.add>[1]) {
+    for (let start = 0; start < owed.length; start += jobsAtOnce) {
+      if (start > 0) await nextTurn()
+      await queue.add(owed.slice(start, start + jobsAtOnce), options)
+    }
   }
 
   /**
@@ -127,6 +147,12 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   }
 
   return { attach, process, isOvertaken }
+}
+
+/** When what a record tells was caused, the same each time that it is told; 0 where it does not say. */
+function causedAtMs({ headers }: ConsumedRecord): number {
+  const atMs = Date.parse(headers.get('ce_time')?.toString('utf8') ?? '')
+  return Number.isNaN(atMs) ? 0 : atMs
 }
 
 const nameOf = (of: { subject: string; version: number }) => `${of.version}|${of.subject}`

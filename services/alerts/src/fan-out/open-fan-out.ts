@@ -1,12 +1,15 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { KafkaConfig } from '@signalbox/kafka/config'
 import { openPartitionConsumer, type PartitionConsumer } from '@signalbox/kafka/consumer'
 import type { Logger } from '@signalbox/runtime/log'
 import { createFanOut, type FanOutPorts } from './fan-out.ts'
+import { createTurns } from './turns.ts'
 
 /** One script writes down what a chunk owes, and holds up all others meanwhile. */
-const maxChunkSize = 200
+const maxChunkSize = 100
 /** How soon a Redis that was flushed under a running process is noticed. */
 const lookEveryMs = 1_000
+const commitEveryMs = 1_000
 
 /** Reads a topic and turns its records into obligations and jobs, until it is closed. */
 export async function openFanOut({
@@ -14,6 +17,7 @@ export async function openFanOut({
   clusterId,
   topic,
   groupId,
+  countWaiting,
   log,
   ...ports
 }: FanOutPorts & {
@@ -21,6 +25,8 @@ export async function openFanOut({
   clusterId: string
   topic: string
   groupId: string
+  /** How many jobs wait for a worker; see `createTurns`. */
+  countWaiting: () => Promise<number>
   log: Logger
 }): Promise<PartitionConsumer> {
   const fanOut = createFanOut(ports, { clusterId, topic })
@@ -33,7 +39,9 @@ export async function openFanOut({
         if (await fanOut.isOvertaken(partition)) consumer.reattach('the queue Redis is not as it was left')
       },
     },
+    turn: createTurns({ countWaiting, pause: async (ms) => pause(ms), nowMs: () => performance.now() }),
     maxChunkSize,
+    commitEveryMs,
     groupId,
     topic,
     clientId: 'signalbox-alerts',

@@ -4,6 +4,7 @@ import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Redis } from 'ioredis'
 import { createAlertBook } from '../adapters/alert-book.ts'
+import { queueName, queuePrefix } from '../adapters/alert-queue.ts'
 import type { Endpoints } from '../endpoints/open-endpoints.ts'
 import { createAlertsOfChanges, type ReadReport } from './alerts-of-changes.ts'
 import { createAlertsOfEndpoints } from './alerts-of-endpoints.ts'
@@ -48,6 +49,7 @@ export async function openFanOuts({
     await openFanOut({
       ...shared,
       topic: topics.changes.name,
+      countWaiting: () => redis.zcard(`${queuePrefix(keyPrefix)}:${queueName}:prioritized`),
       book: createAlertBook(store),
       alertsOf: createAlertsOfChanges({ endpoints: endpoints.view, report }),
     }),

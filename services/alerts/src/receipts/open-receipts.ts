@@ -10,6 +10,9 @@ import { createReceiptsTail } from './tail-receipts.ts'
 
 /** How soon a Redis that was flushed under a running process is noticed. */
 const lookEveryMs = 1_000
+/** Markers are written by the deliveries themselves, so nobody waits for these but after trouble. */
+const fetch = { minBytes: 256 * 1024, maxWaitMs: 400 }
+const commitEveryMs = 5_000
 
 /** Reads the receipts into markers, until it is closed. */
 export async function openReceipts(options: {
@@ -42,6 +45,8 @@ export async function openReceipts(options: {
         if (await tail.isOvertaken(partition)) consumer.reattach('the markers have changed')
       },
     },
+    fetch,
+    commitEveryMs,
     groupId,
     topic,
     clientId: 'signalbox-alerts-receipts',

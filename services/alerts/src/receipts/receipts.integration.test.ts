@@ -84,6 +84,7 @@ async function openScene() {
           endpoints: { caughtUpAll: async () => undefined },
           receiptsSeen: receipts.seen,
           skipped() {},
+          countWaiting: async () => 0,
           now: Date.now,
         }),
       ),

@@ -1,0 +1,47 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** A longer queue makes nothing faster, and what comes to the log meanwhile is safe there. */
+const maxWaiting = 5_000
+const lookEveryMs = 250
+/** Nobody may be working on the queue, so a chunk is only slowed down. */
+const mostHeldMs = 1_000
+
+/**
+ * Gives chunks their turns: one at a time, in the order in which they come, so that deliveries get their share of this
+ * process and of Redis. While many jobs wait, each is held back for a second at most. Calling what it gives
+ * ends a turn.
+ */
+export function createTurns({
+  countWaiting,
+  pause,
+  nowMs,
+}: {
+  /** How many jobs wait for a worker. When it rejects, nobody is held back. */
+  countWaiting: () => Promise<number>
+  pause: (ms: number) => Promise<void>
+  /** Monotonic milliseconds. */
+  nowMs: () => number
+}): () => Promise<() => void> {
+  let last = Promise.resolve()
+  let look = { atMs: Number.NEGATIVE_INFINITY, isCrowded: false }
+
+  async function isCrowded(): Promise<boolean> {
+    if (nowMs() - look.atMs >= lookEveryMs) {
+      const atMs = nowMs()
+      const waiting = await countWaiting().catch(() => 0)
+      look = { atMs, isCrowded: waiting > maxWaiting }
+    }
+    return look.isCrowded
+  }
+
+  return async function turn() {
+    const before = last
+    const { promise, resolve: end } = Promise.withResolvers<void>()
+    last = promise
+    await before
+    await nextTurn()
+    const goOnAtMs = nowMs() + mostHeldMs
+    while (nowMs() < goOnAtMs && (await isCrowded())) await pause(lookEveryMs)
+    return end
+  }
+}
