@@ -7,9 +7,7 @@ import {
 /** Where alerts go, as the latest record says. */
 export type Endpoint = EndpointRecord
 
-export type EndpointState = Endpoint['state']
 export type DisableReason = NonNullable<Endpoint['reason']>
-export type EndpointTargetOf<T extends EndpointTarget['type']> = Extract<EndpointTarget, { type: T }>
 
 /** What an operator decides about an endpoint. */
 export type EndpointSettings = Pick<

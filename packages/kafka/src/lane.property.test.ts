@@ -63,10 +63,9 @@ test('whatever the broker does, each append and run is answered once and in time
       fc.array(run, { minLength: 1, maxLength: 30 }),
       fc.array(step, { maxLength: 12 }),
       fc.integer({ min: 1, max: 20 }),
-      fc.integer({ min: 0, max: 50 }),
-      async (plan, script, maxBatchRecords, lingerMs) => {
+      async (plan, script, maxBatchRecords) => {
         const broker = scriptedBroker(script)
-        const lane = createLane(broker.send, { ...limits, maxBatchRecords, lingerMs })
+        const lane = createLane(broker.send, { ...limits, maxBatchRecords })
         const answers: Answer[] = []
         const appendAll = async (index: number, { records, deadlineMs }: (typeof plan)[number]) => {
           const since = performance.now()

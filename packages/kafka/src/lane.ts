@@ -56,11 +56,6 @@ export type LaneLimits = {
   maxBatchBytes: number
   /** A topic limits the *batch* of a partition; a record larger than this travels alone. */
   maxBatchBytesPerPartition: number
-  /**
-   * So long after the answer to a batch the next one waits for more, unless it is full (0). What comes to an idle lane
-   * goes at once, and the busier a lane is, the more a batch carries.
-   */
-  lingerMs?: number
 }
 
 /** Group commit: many appends wait, one batch is under way. */
@@ -109,11 +104,8 @@ const longestPauseMs = 500
 export function createLane(send: SendBatch, limits: LaneLimits): Lane {
   const encoder = new RecordEncoder()
   const placeOf = createPlaces()
-  const { lingerMs = 0 } = limits
   const queue = new Set<Run>()
   const waiting = new Set<Run>()
-  let answeredAtMs = Number.NEGATIVE_INFINITY
-  let endLinger: (() => void) | undefined
   let waitingRecords = 0
   let waitingBytes = 0
   let running: Promise<void> | undefined
@@ -162,7 +154,6 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     waiting.add(run)
     waitingRecords += records.length
     waitingBytes += run.bytes
-    if (isFull()) endLinger?.()
     running ??= work()
   }
 
@@ -180,28 +171,8 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
   async function work(): Promise<void> {
     // Appends that arrive in the same turn of the event loop share the first batch.
     await new Promise((resolve) => setImmediate(resolve))
-    while (queue.size > 0) {
-      if (lingerMs > 0) await linger()
-      await deliver(nextBatch())
-      answeredAtMs = performance.now()
-    }
+    for (let batch = nextBatch(); batch.length > 0; batch = nextBatch()) await deliver(batch)
     running = undefined
-  }
-
-  async function linger(): Promise<void> {
-    const waitMs = answeredAtMs + lingerMs - performance.now()
-    if (waitMs <= 0 || isFull() || closed) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, waitMs)
-    endLinger = resolve
-    await promise
-    clearTimeout(timer)
-    endLinger = undefined
-  }
-
-  /** Counts what is under way too, of which there is none while a batch waits. */
-  function isFull(): boolean {
-    return waitingRecords >= limits.maxBatchRecords || waitingBytes >= limits.maxBatchBytes
   }
 
   /** Takes the longest head of the queue that fits into one batch. */
@@ -290,7 +261,6 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
 
   async function close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
     closed = true
-    endLinger?.()
     if (running !== undefined) {
       await within(deadlineMs, 'draining the lane', running).catch(() => undefined)
     }

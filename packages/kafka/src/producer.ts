@@ -42,8 +42,6 @@ export type ProducerOptions = {
   maxBatchRecords?: number
   /** Must stay below the topics' `max.message.bytes`, which limits a partition's whole batch. */
   maxBatchBytesPerPartition?: number
-  /** So long after the answer to a batch the next one waits for more (0): fewer requests where appends come one by one. */
-  lingerMs?: number
 }
 
 const requestTimeoutMs = 2_500
@@ -75,7 +73,6 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     maxBatchRecords,
     maxBatchBytes: 8 * 1024 * 1024,
     maxBatchBytesPerPartition: options.maxBatchBytesPerPartition ?? 900_000,
-    lingerMs: options.lingerMs ?? 0,
   })
 
   async function publish(

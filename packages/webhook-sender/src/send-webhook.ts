@@ -205,7 +205,7 @@ function withoutHost(headers: Record<string, string>): Record<string, string> {
 }
 
 function isEncoded(headers: IncomingHttpHeaders): boolean {
-  const encoding = String(headers['content-encoding'] ?? 'identity')
+  const encoding = headers['content-encoding'] ?? 'identity'
   return encoding.trim().toLowerCase() !== 'identity'
 }
 

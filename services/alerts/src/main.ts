@@ -29,7 +29,7 @@ const report = createReport({ log, metrics })
 
 await ensureTopics(kafka, [topics.changes, topics.endpoints, topics.receipts], { log })
 const clusterId = await readClusterId(kafka, { log })
-await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', lingerMs: 5, log })
+await using producer = await openProducer(kafka, { clientId: 'signalbox-alerts', log })
 await using reader = await openPartitionReader(kafka, { clientId: 'signalbox-alerts', log })
 const variable = 'QUEUE_REDIS_URL, else REDIS_URL'
 await using link = await openRedisLink({ url: redisUrl, variable, autoPipelining: true, log })

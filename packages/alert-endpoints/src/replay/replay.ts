@@ -57,7 +57,7 @@ export type ReplayPorts = {
 }
 
 /** Past it a replay is refused, before anything of it is added. */
-export const mostReplayed = 100_000
+const mostReplayed = 100_000
 const standardRate = 50
 const recordsAtOnce = 200
 

@@ -111,11 +111,7 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
     async leave(call: LaneExit): Promise<void> {
       const { endpointId, alertId, nowMs, outcome, attempt } = call
       await leaveScript(redis, {
-        keys: [
-          ...keysOf(endpointId),
-          attemptsKey(keyPrefix, endpointId),
-          `${tagOf(endpointId)}:outstanding`,
-        ],
+        keys: [...keysOf(endpointId), attemptsKey(keyPrefix, endpointId), `${tagOf(endpointId)}:outstanding`],
         args: [
           nowMs,
           alertId,
