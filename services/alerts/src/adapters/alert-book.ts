@@ -387,15 +387,18 @@ return { settled, redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'body'
 
 /**
  * KEYS: owed, progress, body and, when there is to be one, the marker's. ARGV: obligation, the marker's field and its
- * life in seconds. A body goes with the last obligation that needs it.
+ * life in seconds. A body goes with the last obligation that needs it. What makes room comes first: a Redis that is full
+ * refuses the first command that takes some, but none after one that was done.
  */
 const endScript = createScript(`
+redis.call('DEL', KEYS[2])
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 and redis.call('EXISTS', KEYS[3]) == 1 then
+  if tonumber(redis.call('HGET', KEYS[3], 'n') or '0') <= 1 then redis.call('DEL', KEYS[3])
+  else redis.call('HINCRBY', KEYS[3], 'n', -1) end
+end
 if KEYS[4] and redis.call('HSET', KEYS[4], ARGV[2], '') == 1 and redis.call('HLEN', KEYS[4]) == 1 then
   redis.call('EXPIRE', KEYS[4], ARGV[3])
 end
-redis.call('DEL', KEYS[2])
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-if redis.call('HINCRBY', KEYS[3], 'n', -1) <= 0 then redis.call('DEL', KEYS[3]) end
 return 1`)
 
 /** KEYS: markers. ARGV: how many days, then for each alert its field and the place in KEYS of the first day. */

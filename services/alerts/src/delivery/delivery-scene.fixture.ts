@@ -88,14 +88,14 @@ export function createDeliveryScene({
   const seen: number[] = []
   const health = new Map<string, Health>()
   const endpoints = new Map<string, Endpoint>()
-  const state = { lane: null as LaneEntry | null, isDoubtful: false, isBusy: false, canUnseal: true }
+  const state = { lane: null as LaneEntry | null, isDoubtful: false, isBusy: false, canUnseal: true, isFull: false }
   let probeAtMs = 0
 
   const mayBreak = (call: string) => {
     const index = breaking.indexOf(call)
     if (index === -1) return
     breaking.splice(index, 1)
-    throw new Error(`${call} is broken`)
+    throw new Error(state.isFull ? 'OOM command not allowed' : `${call} is broken`)
   }
   const change = (wanted: EndpointChange, endpointId = 'one', by = 'operator') => {
     const decision = changeEndpoint(endpoints.get(endpointId) ?? null, wanted, { nowMs: Date.now(), by })

@@ -90,6 +90,26 @@ test('an outcome stays with the process for as long as Redis is away, also when 
   expect(await run()).toEqual({ kind: 'known_settled' })
 })
 
+test('while a call is under way no other run of its alert makes one, whatever Redis has lost', async () => {
+  const gate = Promise.withResolvers<Answer>()
+  const scene = createDeliveryScene({ answer: () => gate.promise })
+  scene.change({ kind: 'verify', address: url })
+  const first = scene.run(alertOf(3))
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(await scene.run(alertOf(3))).toMatchObject({ kind: 'held' })
+  gate.resolve(status(204))
+  expect(await first).toMatchObject({ kind: 'settled' })
+  expect(scene.sent).toHaveLength(1)
+})
+
+test('a Redis that is full keeps no alert from ending, which makes room', async () => {
+  const { run, alert, breaking, state, known } = createScene()
+  state.isFull = true
+  breaking.push('keep')
+  expect(await run()).toMatchObject({ kind: 'settled' })
+  expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
+})
+
 test('a failed attempt that cannot be written down keeps its count and its pause', async () => {
   const { run, alert, breaking, known } = createScene([status(429, '3600'), status(200)])
   breaking.push(...Array.from({ length: 100 }, () => 'keep'))

@@ -67,13 +67,13 @@ export function createDeliver(
   { book, calls, endpoints, fate, receipts, receiptsSeen, report, now, random }: DeliveryPorts,
   { retrySlots, stop }: { retrySlots: number; stop: AbortSignal },
 ): Deliver {
-  /** Alerts of which this process knows something that Redis does not know yet. */
+  /** Alerts that are being sent, or of which this process knows something that Redis does not know yet. */
   const unwritten = new Set<string>()
   let retriesUnderWay = 0
 
   return async function deliver(run, { signal }) {
     const { alert, isRetry } = run
-    // The job stalled while Redis was away, and its first run, which made the call, still waits to write it down.
+    // The job stalled while Redis was away, or was made anew when Redis had lost it; its first run is still at it.
     if (unwritten.has(alert.id)) return shortlyHeld()
     if (!isRetry) return deliverNow(run, signal)
     if (retriesUnderWay >= retrySlots) return shortlyHeld()
@@ -130,6 +130,15 @@ export function createDeliver(
   }
 
   async function attempt(call: Call, known: Progress): Promise<Run> {
+    unwritten.add(call.alert.id)
+    try {
+      return await attemptNow(call, known)
+    } finally {
+      unwritten.delete(call.alert.id)
+    }
+  }
+
+  async function attemptNow(call: Call, known: Progress): Promise<Run> {
     const { alert, target } = call
     const end = await calls.make(call)
     const { verdict, step, startedMs, endedMs } = end
@@ -181,20 +190,17 @@ export function createDeliver(
     { progress, end }: { progress: Progress; end: CallEnd },
   ): Promise<void> {
     const { alert, signal } = call
-    unwritten.add(alert.id)
-    try {
-      for (;;) {
-        try {
-          await Promise.all([book.keep(alert, progress), calls.ended(call, end)])
-          return
-        } catch (error) {
-          const isOver = now() >= alert.owedSinceMs + alertLifeMs
-          if (isOver || (stop.aborted && signal.aborted)) throw error
-        }
-        await pause(writeDownRetryMs)
+    for (;;) {
+      try {
+        await Promise.all([book.keep(alert, progress), calls.ended(call, end)])
+        return
+      } catch (error) {
+        // What comes next makes room.
+        if (progress.outcome !== null && isFull(error)) return
+        const isOver = now() >= alert.owedSinceMs + alertLifeMs
+        if (isOver || (stop.aborted && signal.aborted)) throw error
       }
-    } finally {
-      unwritten.delete(alert.id)
+      await pause(writeDownRetryMs)
     }
   }
 
@@ -226,6 +232,9 @@ type Settling = {
   /** The end of the call has taken it off the endpoint's backlog. */
   isCountedDown?: boolean
 }
+
+/** A Redis without memory says so. */
+const isFull = (error: unknown) => error instanceof Error && error.message.startsWith('OOM')
 
 function held(delayMs: number): Run {
   return { kind: 'held', delayMs }

@@ -20,20 +20,27 @@ export type ReplayPorts = {
   endpoints: Pick<KnownEndpoints, 'find'>
   /** Epoch milliseconds. */
   now: () => number
+  /** From 0 to below 1. */
+  random: () => number
 }
+
+const leastHoldMs = 5_000
 
 /**
  * Creates the work of a job that sends an alert once more: in its endpoint's lane, as a retry is, and with nothing left
  * behind but the attempt log. An endpoint that is not in use gets nothing.
  */
-export function createDeliverReplay({ bodies, calls, endpoints, now }: ReplayPorts): DeliverReplay {
+export function createDeliverReplay({ bodies, calls, endpoints, now, random }: ReplayPorts): DeliverReplay {
   return async function deliverReplay({ alert, replayId, attempt }, { signal }) {
     const [target, body] = await Promise.all([endpoints.find(alert.endpointId), bodies.of(alert, replayId)])
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     if (body === null || now() >= deadlineMs) return ended
     const entry = await calls.enter(alert, target, { isRetry: true })
-    if (entry.kind === 'wait') return { kind: 'held', delayMs: calls.waitMs(entry, target) }
+    if (entry.kind === 'wait') {
+      // The backlog does not count replays, so they would all ask again at once.
+      return { kind: 'held', delayMs: Math.max(calls.waitMs(entry, target), leastHoldMs * (1 + random())) }
+    }
     const call = { alert, target, body, attempt, deadlineMs, isReplay: true, signal }
     const end = await calls.make(call)
     await calls.ended(call, end)

@@ -18,6 +18,9 @@ export type FanOuts = AsyncDisposable & {
   failed: readonly Promise<Error>[]
 }
 
+/** BullMQ's score of the last priority, at which replays wait: they are sent beside, and hold nobody back. */
+const lastScore = `(${2_097_151 * 2 ** 32}`
+
 /** Reads the changes, and the endpoints' own news for operators, and turns both into obligations and jobs. */
 export async function openFanOuts({
   endpoints,
@@ -49,7 +52,8 @@ export async function openFanOuts({
     await openFanOut({
       ...shared,
       topic: topics.changes.name,
-      countWaiting: () => redis.zcard(`${queuePrefix(keyPrefix)}:${queueName}:prioritized`),
+      countWaiting: () =>
+        redis.zcount(`${queuePrefix(keyPrefix)}:${queueName}:prioritized`, '-inf', lastScore),
       book: createAlertBook(store),
       alertsOf: createAlertsOfChanges({ endpoints: endpoints.view, report }),
     }),

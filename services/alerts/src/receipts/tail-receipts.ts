@@ -1,7 +1,13 @@
 import type { Attached, Chunk, ChunkOutcome, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { AlertBook } from '../adapters/alert-book.ts'
-import { fanOutStart, type ReadLog, receiptsHorizonMs, watermarkAt } from '../fan-out/fan-out-start.ts'
+import {
+  fanOutStart,
+  nextOf,
+  type ReadLog,
+  receiptsHorizonMs,
+  watermarkAt,
+} from '../fan-out/fan-out-start.ts'
 
 export type TailPorts = {
   book: Pick<AlertBook, 'receiptsWatermark' | 'markSettled'>
@@ -22,22 +28,35 @@ export function createReceiptsTail({ book, reader, now }: TailPorts, log: ReadLo
     const { partition } = position
     const watermark = (await book.receiptsWatermark(partition)) ?? (await beginAnew(partition))
     const start = fanOutStart(watermark, { position, log, doubted: doubted.get(partition) ?? null })
-    if (start.kind === 'stop') return start
     if (start.kind === 'doubt') {
       doubted.set(partition, watermark)
       throw new Error(start.problem)
     }
     doubted.delete(partition)
-    watermarks.set(partition, watermark)
-    return start
+    if (start.kind === 'from' && start.skipped === 0n) {
+      watermarks.set(partition, watermark)
+      return start
+    }
+    // Markers name ids, so those of receipts that the log has lost are as good as ever.
+    if (start.kind === 'stop' && nextOf(watermark, log) === null) return start
+    // Who waits for the markers would wait for receipts that nobody will see.
+    const offset = start.kind === 'from' ? start.offset : position.logEnd
+    watermarks.set(partition, await moveTo(partition, { watermark, offset }))
+    return { kind: 'from', offset }
   }
 
   async function beginAnew(partition: number): Promise<string> {
     const { topic } = log
-    const nowMs = now()
-    const first = await reader.offsetAt({ topic, partition, timeMs: nowMs - receiptsHorizonMs })
-    const next = watermarkAt({ ...log, next: first })
-    if (await book.markSettled({ partition, watermark: null, next, ids: [], nowMs })) return next
+    const first = await reader.offsetAt({ topic, partition, timeMs: now() - receiptsHorizonMs })
+    return moveTo(partition, { watermark: null, offset: first })
+  }
+
+  async function moveTo(
+    partition: number,
+    { watermark, offset }: { watermark: string | null; offset: bigint },
+  ): Promise<string> {
+    const next = watermarkAt({ ...log, next: offset })
+    if (await book.markSettled({ partition, watermark, next, ids: [], nowMs: now() })) return next
     throw new Error('another process has just begun with this partition')
   }
 
