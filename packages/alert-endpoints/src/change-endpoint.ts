@@ -47,7 +47,7 @@ export type EndpointWriterPorts = {
 }
 
 /** Longer than everything between two looks at the lease takes together. */
-const leaseMs = 10_000
+export const leaseMs = 10_000
 const publishDeadlineMs = 3_000
 const leastPauseMs = 20
 const longestPauseMs = 200

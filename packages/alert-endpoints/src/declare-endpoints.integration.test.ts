@@ -147,6 +147,14 @@ test('several processes that start at once declare each once', async () => {
   expect(await revisions()).toBe(5)
 })
 
+test('a lease that a killed process has left is waited for, until it ends', async () => {
+  const scene = await openScene()
+  const process = await scene.openProcess({ waitMs: 50 })
+  const keys = readSealingKeys(writeKeysFile([{ keyId: 'k1' }]))
+  await scene.redis.set(`${scene.keyPrefix}{e-one}:lease`, 'killed', 'PX', 500)
+  expect(await declareEndpoints([declared()], { ...process, keys })).toMatchObject({ changed: ['one'] })
+})
+
 test('what the file changes is changed; a new secret signs first, beside the one before', async () => {
   const { declare, find, secretsOf } = await openDeclaring()
   await declare(declared())

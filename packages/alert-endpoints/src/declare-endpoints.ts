@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { type EndpointsFile, endpointsFile } from '@signalbox/contracts/endpoints-file'
 import { readJsonFile, readNamedFile } from '@signalbox/runtime/files'
 import { StartProblem } from '@signalbox/runtime/start-problem'
-import type { ChangeResult, EndpointWriter } from './change-endpoint.ts'
+import { type ChangeResult, type EndpointWriter, leaseMs } from './change-endpoint.ts'
 import {
   changeEndpoint,
   type Decision,
@@ -43,6 +43,8 @@ const maxSecretBytes = 64
 const always = new Date(0).toISOString()
 /** Each waits mostly for Kafka; what is under way at a time shares the waits. */
 const mostAtOnce = 32
+/** Longer than the lease of a process that was killed while it changed an endpoint. */
+const longestBusyMs = leaseMs + 2_000
 
 /**
  * Reads the endpoints file and the secrets that it names; secret files are relative to its folder.
@@ -172,10 +174,14 @@ export async function declareEndpoints(
   const unchanged: string[] = []
   const results = await mapSome(endpoints, async (endpoint) => {
     const { endpointId } = endpoint
-    const result = await writer.change(endpointId, (known, nowMs) =>
-      declare(endpoint, { known, keys, nowMs }),
-    )
-    return { endpointId, kind: doneOf(endpointId, result) }
+    const giveUpAt = performance.now() + longestBusyMs
+    for (;;) {
+      const result = await writer.change(endpointId, (known, nowMs) =>
+        declare(endpoint, { known, keys, nowMs }),
+      )
+      if (result.kind === 'busy' && performance.now() < giveUpAt) continue
+      return { endpointId, kind: doneOf(endpointId, result) }
+    }
   })
   for (const { endpointId, kind } of results) {
     switch (kind) {

@@ -291,9 +291,9 @@ describe('the owner of an e-mail address', () => {
     expect(verificationAskedAt(later)).toBe(isoOf(startMs + 5))
   })
 
-  test('is asked anew five times in any hour at most', () => {
+  test('is asked five times in any hour at most, the first time included', () => {
     let known = fresh
-    for (let times = 0; times < 5; times += 1) {
+    for (let times = 1; times < 5; times += 1) {
       known = changedBy(known, { kind: 'requestVerification' }, { nowMs: startMs + times * 60_000 })
     }
     const until = isoOf(startMs + 3_600_000)
@@ -307,6 +307,38 @@ describe('the owner of an e-mail address', () => {
       kind: 'changed',
       next: { state: 'unverified', revision: 2 },
     })
+  })
+
+  const disable: EndpointChange = { kind: 'disable', reason: 'by_operator' }
+  const moveTo = (address: string): EndpointChange => ({ kind: 'update', settings: mail(address) })
+  test.each<[string, (n: number) => EndpointChange[], EndpointChange[], EndpointChange]>([
+    ['moved again and again', (n) => [moveTo(`a${n}@b.example`)], [], moveTo('last@b.example')],
+    ['disabled and enabled again', () => [disable, { kind: 'enable' }], [disable], { kind: 'enable' }],
+  ])('%s is asked no more often than that', (_, nth, before, last) => {
+    const made = [...[1, 2, 3, 4].flatMap((n) => nth(n)), ...before]
+    const known = made.reduce((so, change) => changedBy(so, change, { nowMs: startMs + 1_000 }), fresh)
+    const at = (nowMs: number) => changeEndpoint(known, last, { ...context, nowMs })
+    const until = isoOf(startMs + 3_600_000)
+    expect(at(startMs + 3_599_999)).toEqual({ kind: 'refused', problem: 'asked_too_often', until })
+    expect(at(startMs + 3_600_000)).toMatchObject({ kind: 'changed', next: { state: 'unverified' } })
+  })
+
+  test('a change that asks nobody is made however often somebody was asked', () => {
+    let known = fresh
+    for (let times = 1; times < 5; times += 1) known = changedBy(known, { kind: 'requestVerification' })
+    expect(decide(known, { kind: 'update', settings: { keepsResponses: true } }).kind).toBe('changed')
+    const off = changedBy(known, { kind: 'disable', reason: 'by_operator' })
+    expect(decide(off, { kind: 'update', settings: mail('c@b.example') }).kind).toBe('changed')
+  })
+
+  test('a webhook may be moved and enabled as often as one likes', () => {
+    let known = unverified()
+    for (let n = 1; n < 9; n += 1) {
+      const target = { type: 'webhook', url: `https://m${n}.example/`, headers: {} } as const
+      known = changedBy(known, { kind: 'update', settings: { target } })
+      known = changedBy(changedBy(known, { kind: 'disable', reason: 'by_operator' }), { kind: 'enable' })
+    }
+    expect(known.state).toBe('unverified')
   })
 
   test.each<[string, Endpoint, object]>([

@@ -79,8 +79,10 @@ export type EndpointProblem =
   | 'secret_mismatch'
   /** One more secret would take the oldest one its last hours. */
   | 'too_many_secrets'
-  /** Its owner was asked often enough. */
+  /** Its owner was asked often enough, whatever change asked. */
   | 'asked_too_often'
+  /** It moves to another origin, and nobody says whether its headers may go there. */
+  | 'headers_missing'
   /** A webhook cannot become an e-mail, nor the other way round. */
   | 'other_type'
   /** It is in no state in which this can be done. */
@@ -212,14 +214,19 @@ function requestVerification(known: Endpoint, context: ChangeContext): Decision 
   if (known.state === 'active') return unchanged(known)
   if (known.state !== 'unverified') return refused('wrong_state')
   if (known.target?.type !== 'email') return refused('other_type')
-  const lately = known.history.filter(
-    ({ action, at }) =>
-      action === ('verification_requested' satisfies EndpointAction) &&
-      Date.parse(at) > context.nowMs - hourMs,
-  )
-  const counted = lately.at(-mostAskedPerHour)
-  if (counted !== undefined) return refused('asked_too_often', isoOf(Date.parse(counted.at) + hourMs))
-  return changed(known, known, context, { action: 'verification_requested', detail: null })
+  return asking(known, known, context, { action: 'verification_requested', detail: null })
+}
+
+/** A change after which the owner of an e-mail address is asked, unless that was done often enough of late. */
+function asking(known: Endpoint, next: Endpoint, context: ChangeContext, entry: Entry): Decision {
+  if (next.target?.type === 'email') {
+    const lately = known.history.filter(
+      (past) => asksForVerification(past) && Date.parse(past.at) > context.nowMs - hourMs,
+    )
+    const counted = lately.at(-mostAskedPerHour)
+    if (counted !== undefined) return refused('asked_too_often', isoOf(Date.parse(counted.at) + hourMs))
+  }
+  return changed(known, next, context, entry)
 }
 
 function verify(known: Endpoint, { address }: Change<'verify'>, context: ChangeContext): Decision {
@@ -238,10 +245,12 @@ function update(known: Endpoint, { settings }: Change<'update'>, context: Change
   if (target.type !== known.target.type) return refused('other_type')
   const settled = settledBy(known, settings)
   const isMoved = addressOf(target) !== addressOf(known.target)
-  return changed(known, isMoved ? toBeVerified(settled) : settled, context, {
-    action: 'updated',
-    detail: differing.join(', '),
-  })
+  const entry = { action: 'updated', detail: differing.join(', ') } as const
+  if (!isMoved) return changed(known, settled, context, entry)
+  const next = toBeVerified(settled)
+  return next.state === 'unverified'
+    ? asking(known, next, context, entry)
+    : changed(known, next, context, entry)
 }
 
 /** What was said of the old target says nothing of the new one; what a person has said stands. */
@@ -343,7 +352,7 @@ function enable(known: Endpoint, context: ChangeContext): Decision {
   if (known.state !== 'disabled') return refused('wrong_state')
   const entry = { action: 'enabled', detail: known.reason } as const
   if (known.activeFrom === null) {
-    return changed(known, { ...known, state: 'unverified', reason: null }, context, entry)
+    return asking(known, { ...known, state: 'unverified', reason: null }, context, entry)
   }
   // One that fails is owed everything all the while.
   const activeFrom = known.reason === 'failing' ? known.activeFrom : isoOf(context.nowMs)
@@ -396,11 +405,13 @@ function brandNew(
   }
 }
 
+type Entry = { action: EndpointAction; detail: string | null }
+
 function changed(
   known: Endpoint | null,
   next: Endpoint,
   { nowMs, by }: ChangeContext,
-  entry: { action: EndpointAction; detail: string | null },
+  entry: Entry,
 ): Decision {
   const at = isoOf(nowMs)
   return {
@@ -492,12 +503,16 @@ export function isToBeAsked({ state, target, history }: Endpoint): boolean {
 
 function asksForVerification({ action, detail }: Endpoint['history'][number]): boolean {
   return (
-    asking.has(action) ||
+    askingActions.has(action) ||
     (action === ('updated' satisfies EndpointAction) && (detail ?? '').split(', ').includes('target'))
   )
 }
 
-const asking: ReadonlySet<string> = new Set<EndpointAction>(['created', 'enabled', 'verification_requested'])
+const askingActions: ReadonlySet<string> = new Set<EndpointAction>([
+  'created',
+  'enabled',
+  'verification_requested',
+])
 
 /** The sealed secrets that sign now, newest first. */
 export function secretsInForce(endpoint: Endpoint, nowMs: number): readonly string[] {

@@ -153,7 +153,10 @@ class Call implements Dispatcher.DispatchHandler {
     this.#isKept = this.#keepBytes > 0 && !isEncoded(headers)
     if (!this.#isKept) this.#resolve(this.#answer)
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(this.#timeOut, Math.min(this.#bodyMs, this.#endsAt - performance.now()))
+    this.#timer = setTimeout(
+      this.#timeOut,
+      Math.max(0, Math.min(this.#bodyMs, this.#endsAt - performance.now())),
+    )
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {

@@ -66,7 +66,7 @@ export const alertsEnv = z.object({
     .max(1_000)
     .default(4)
     .describe(
-      'calls to one endpoint at the same time, by all processes, where the endpoint does not say otherwise',
+      'calls to one endpoint at the same time, by all processes, where the endpoint does not say otherwise; a quarter of ALERT_CONCURRENCY at most',
     ),
   ALERT_FAILURE_BUDGET_MS: milliseconds({ standard: 5 * dayMs, min: 1_000, max: 30 * dayMs }).describe(
     'how long an endpoint may fail without one success before it is disabled; its operators are warned at 50, 75 and 90 %',

@@ -101,6 +101,8 @@ const refusals: Record<
   other_address: 'The url was changed meanwhile: verify the endpoint again.',
   other_type:
     'A webhook cannot become an e-mail, nor the other way round: make a new endpoint and delete this one.',
+  headers_missing:
+    'The url is at another origin, and the headers of the endpoint were for the one before: give target.headers again, or {} for none.',
   secret_mismatch: 'Only a webhook has a secret, and this endpoint is none.',
 }
 
@@ -237,7 +239,7 @@ function refuseChange(
     return refuse(reply, 'refused', message)
   }
   if (problem === 'asked_too_often') {
-    const message = `Its owner was asked five times within an hour. Ask again after ${until}.`
+    const message = `Its owner was asked five times within an hour. Try again after ${until}.`
     const leftMs = until === undefined ? hourMs : Date.parse(until) - nowMs
     const retryAfterS = Math.max(1, Math.ceil(leftMs / 1_000))
     return refuseForNow(reply, { code: 'too_many', message, retryAfterS })

@@ -306,10 +306,32 @@ describe('an update', () => {
     expect(again.json()).toMatchObject({ revision: 3 })
   })
 
-  test('of the url alone keeps the headers', async () => {
+  test('of the url to another origin says what happens to the headers, or is refused', async () => {
+    const { at, endpointId } = await create({
+      ...webhook,
+      target: { type: 'webhook', url, headers: { 'x-a': '1' } },
+    })
+    const move = (target: object) =>
+      console.ask('PATCH', at, 'one-operator', { target: { type: 'webhook', ...target } })
+    const moved = 'https://other.example/'
+    for (const other of [moved, `${new URL(url).origin}:8443/`]) {
+      expect(refusalOf(await move({ url: other }))).toEqual([
+        409,
+        expect.stringMatching(/headers again, or \{\}/),
+      ])
+    }
+    expect(targetOf(endpointId)).toMatchObject({ url, headers: { 'x-a': '1' } })
+    expect((await move({ url: moved, headers: { 'x-a': '2' } })).statusCode).toBe(200)
+    expect(targetOf(endpointId)).toEqual({ type: 'webhook', url: moved, headers: { 'x-a': '2' } })
+    expect((await move({ url, headers: {} })).statusCode).toBe(200)
+    expect((await move({ url: moved })).statusCode).toBe(200)
+    expect(targetOf(endpointId)).toEqual({ type: 'webhook', url: moved, headers: {} })
+  })
+
+  test('of the url alone, on the same origin, keeps the headers', async () => {
     const headers = { 'x-a': '1' }
     const { at, endpointId } = await create({ ...webhook, target: { type: 'webhook', url, headers } })
-    const moved = 'https://other.example/'
+    const moved = new URL('/moved', url).href
     await console.ask('PATCH', at, 'one-operator', { target: { type: 'webhook', url: moved } })
     expect(targetOf(endpointId)).toEqual({ type: 'webhook', url: moved, headers })
   })
@@ -435,15 +457,23 @@ describe('a verification', () => {
     expect(endpoints.calls).toEqual([])
   })
 
-  test('of an e-mail address is refused the sixth time in an hour, until the first is an hour ago', async () => {
+  test('of an e-mail address is refused the sixth time in an hour, the first one included, until that is an hour ago', async () => {
     const { at } = await create(email)
     const verify = () => console.ask('POST', `${at}/verify`, 'one-operator')
-    for (let times = 0; times < 5; times += 1) expect((await verify()).statusCode).toBe(202)
+    for (let times = 1; times < 5; times += 1) expect((await verify()).statusCode).toBe(202)
     nowMs += 600_000
     const answer = await verify()
     expect(refusalOf(answer)).toEqual([429, expect.stringContaining('after 2026-06-01T13:00:00.000Z')])
     expect(answer.headers['retry-after']).toBe('3000')
+    const moved = await console.ask('PATCH', at, 'one-operator', {
+      target: { type: 'email', address: 'b@merchant.example' },
+    })
+    expect(refusalOf(moved)).toEqual([429, expect.stringContaining('five times within an hour')])
+    await console.ask('POST', `${at}/disable`, 'one-operator')
+    const enabled = await console.ask('POST', `${at}/enable`, 'one-operator')
+    expect(refusalOf(enabled)).toEqual([429, expect.stringContaining('Try again after')])
     nowMs += 3_000_000
+    expect((await console.ask('POST', `${at}/enable`, 'one-operator')).statusCode).toBe(200)
     expect((await verify()).statusCode).toBe(202)
   })
 

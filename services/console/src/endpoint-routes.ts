@@ -122,6 +122,9 @@ export function addEndpointRoutes(app: FastifyInstance, ports: EndpointRoutePort
     if (problem !== null) return refuse(reply, 'bad_request', problem)
     const updated = await change(reply, entered, { endpointId, action: 'updated' }, (known, context) => {
       if (known === null) return { kind: 'refused', problem: 'not_found' }
+      if (target && takesHeadersElsewhere(known, target)) {
+        return { kind: 'refused', problem: 'headers_missing' }
+      }
       const settings = {
         ...others,
         ...(target && { target: mergedTarget(entered.endpoints, { known, given: target }) }),
@@ -237,6 +240,16 @@ function problemWith(
 
 function isForMerchants(eventType: string): boolean {
   return eventType.startsWith('entry.') || eventType.startsWith('collective.')
+}
+
+/** Whether headers, which may hold a login, would be sent to another origin than they were given for. */
+function takesHeadersElsewhere(
+  { target }: Endpoint,
+  given: NonNullable<z.output<typeof updateBody>['target']>,
+): boolean {
+  if (target?.type !== 'webhook' || given.type !== 'webhook') return false
+  if (given.url === undefined || given.headers !== undefined) return false
+  return Object.keys(target.headers).length > 0 && new URL(given.url).origin !== new URL(target.url).origin
 }
 
 /** What is not given stays. */

@@ -113,6 +113,14 @@ test('the fifth failure opens the breaker, for longer each time and at most a mi
   expect([await tryOne('other', { nowMs }), await tryOne('third', { nowMs })]).toEqual(['go', 'go'])
 })
 
+test('calls that were under way when the breaker opened do not keep it open for longer', async () => {
+  const { tryOne, leave } = await openScene()
+  const ids = Array.from({ length: 12 }, (_, index) => `a${index}`)
+  for (const id of ids) expect(await tryOne(id, { cap: 12 })).toBe('go')
+  for (const id of ids) await leave(id, { outcome: 'trouble' })
+  expect(await tryOne('b')).toBe('open 3000')
+})
+
 test('what says nothing about the endpoint neither opens nor closes its breaker', async () => {
   const { tryOne, leave } = await openScene()
   for (const id of ['a', 'b', 'c', 'd']) {

@@ -203,7 +203,9 @@ redis.call('HSET', KEYS[3], 'svc', math.floor(0.8 * known + 0.2 * duration + 0.5
 if ARGV[3] == 'fine' then
   redis.call('HDEL', KEYS[3], 'f', 'o', 'probe')
 else
-  local failures = redis.call('HINCRBY', KEYS[3], 'f', 1)
+  -- Calls that were under way when it opened say no more than the one that opened it.
+  local isOpen = tonumber(redis.call('HGET', KEYS[3], 'o') or '0') > now
+  local failures = isOpen and 0 or redis.call('HINCRBY', KEYS[3], 'f', 1)
   if failures >= ${failuresToOpen} then
     local open = math.min(${firstOpenMs} * 2 ^ math.min(failures - ${failuresToOpen}, 10), ${longestOpenMs})
     redis.call('HSET', KEYS[3], 'o', now + open)

@@ -1,6 +1,6 @@
 import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { expect, test } from 'vitest'
-import { judge, showsTrouble } from './answer.ts'
+import { isOurTrouble, judge, showsTrouble } from './answer.ts'
 
 const nowMs = Date.UTC(2026, 0, 1)
 const answered = (status: number, retryAfter: string | null = null): Answer => ({
@@ -48,7 +48,10 @@ test.each(['timeout', 'dns', 'tls', 'connection', 'address_refused', 'mail_unava
   (error) => {
     const verdict = judge({ kind: 'none', error }, { nowMs })
     expect(verdict).toEqual({ kind: 'failed', status: null, error, retryAfterMs: null })
-    expect(showsTrouble(verdict)).toBe(true)
+    expect([showsTrouble(verdict), isOurTrouble(verdict)]).toEqual([
+      error !== 'mail_unavailable',
+      error === 'mail_unavailable',
+    ])
   },
 )
 

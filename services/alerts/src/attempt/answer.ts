@@ -30,5 +30,10 @@ export function judge(answer: Answer, { nowMs }: { nowMs: number }): Verdict {
 
 /** Whether the endpoint itself is in trouble; another 4xx is an answer of an endpoint that works. */
 export function showsTrouble(verdict: Verdict): boolean {
-  return verdict.kind === 'failed' && verdict.error !== 'redirected'
+  return verdict.kind === 'failed' && verdict.error !== 'redirected' && !isOurTrouble(verdict)
+}
+
+/** Whether it says nothing about the endpoint: that we have no mail server is no fault of its own. */
+export function isOurTrouble(verdict: Verdict): boolean {
+  return verdict.kind === 'failed' && verdict.error === 'mail_unavailable'
 }

@@ -20,7 +20,7 @@ test('an endpoint that hangs with a long backlog has at most its cap of calls un
   await scene.openFanOut()
   await scene.publish(...versions('hanging', 300))
   await scene.untilFannedOut(300)
-  scene.openDelivery({ settings: { concurrency: 10, timeoutMs: 15_000 } })
+  scene.openDelivery({ settings: { concurrency: 16, timeoutMs: 15_000 } })
   await expect.poll(() => hanging.received.length, waiting).toBe(4)
 
   await scene.publish(...healthy.flatMap((_, index) => versions(`healthy-${index}`, 10)))

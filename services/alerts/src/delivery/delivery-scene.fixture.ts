@@ -67,14 +67,20 @@ type Kept = {
  */
 export function createDeliveryScene({
   backoffMs = [1_000, 2_000],
+  concurrency = 100,
   answer = () => status(204),
+  mailAnswer = () => ({ kind: 'none', error: 'mail_unavailable' }),
   target = { type: 'webhook', url, headers: { 'x-own': 'yes' } },
 }: {
   /** The values of headers stand for sealed ones. */
   target?: EndpointTarget
   backoffMs?: readonly number[]
+  /** Calls of the process at a time. */
+  concurrency?: number
   /** The n-th call's, from 1. */
   answer?: (n: number) => Answer | Promise<Answer>
+  /** Of the mail server, to every alert. */
+  mailAnswer?: () => Answer | Promise<Answer>
 } = {}) {
   const kept = new Map<string, Kept>()
   const known = (id: string) => kept.get(id) ?? unknown
@@ -84,11 +90,18 @@ export function createDeliveryScene({
   const receipts: AlertReceipt[] = []
   const attempts: Omit<Attempt, 'class'>[] = []
   const left: CallOutcome[] = []
+  const caps: number[] = []
   const breaking: string[] = []
   const seen: number[] = []
   const health = new Map<string, Health>()
   const endpoints = new Map<string, Endpoint>()
-  const state = { lane: null as LaneEntry | null, isDoubtful: false, isBusy: false, canUnseal: true, isFull: false }
+  const state = {
+    lane: null as LaneEntry | null,
+    isDoubtful: false,
+    isBusy: false,
+    canUnseal: true,
+    isFull: false,
+  }
   let probeAtMs = 0
 
   const mayBreak = (call: string) => {
@@ -137,8 +150,9 @@ export function createDeliveryScene({
   const calls = createEndpointCalls(
     {
       lanes: {
-        async enter({ nowMs, probeEveryMs }) {
+        async enter({ nowMs, probeEveryMs, cap }) {
           mayBreak('enter')
+          caps.push(cap)
           if (state.lane !== null) return state.lane
           if (probeEveryMs === null) return { kind: 'go' }
           if (nowMs < probeAtMs) {
@@ -160,7 +174,7 @@ export function createDeliveryScene({
       mail: {
         async sendMail({ signal }) {
           signal.throwIfAborted()
-          return { kind: 'none', error: 'mail_unavailable' }
+          return mailAnswer()
         },
         async sendVerification({ endpoint: { target }, revision }) {
           asked.push({ address: target?.type === 'email' ? target.address : null, revision })
@@ -172,7 +186,13 @@ export function createDeliveryScene({
       random: () => 0,
     },
     {
-      rules: { backoffMs, timeoutMs: 15_000, endpointConcurrency: 4, probeEveryMs: 3_600_000 },
+      rules: {
+        backoffMs,
+        timeoutMs: 15_000,
+        concurrency,
+        endpointConcurrency: 4,
+        probeEveryMs: 3_600_000,
+      },
       signingKey: null,
     },
   )
@@ -246,14 +266,16 @@ export function createDeliveryScene({
     receipts,
     attempts,
     left,
+    /** With which the lane was asked. */
+    caps,
     seen,
     breaking,
     health: (endpointId = 'one') => health.get(endpointId) ?? fineHealth,
     endpoint: (endpointId = 'one') => endpoints.get(endpointId),
     /** What an operator does to the endpoint. Also makes it be looked up anew. */
-    change: (wanted: EndpointChange) => {
-      const kind = change(wanted)
-      directory.forget('one')
+    change: (wanted: EndpointChange, endpointId = 'one') => {
+      const kind = change(wanted, endpointId)
+      directory.forget(endpointId)
       return kind
     },
     forgetEndpoint: () => {

@@ -1,5 +1,6 @@
 import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { standardSettings } from '@signalbox/alert-endpoints/endpoint'
 import { alertLifeMs } from '../owed-alert.ts'
 import { alertOf, body, createDeliveryScene, startMs, status, url } from './delivery-scene.fixture.ts'
 
@@ -280,6 +281,67 @@ test('retries take a part of the slots only', async () => {
   gate.resolve(status(200))
   await Promise.all([...retries, first])
   expect(await scene.run(alertOf(3), { isRetry: true })).toMatchObject({ kind: 'settled' })
+})
+
+test.each([
+  [100, 100, 25],
+  [100, 10, 10],
+  [100, null, 4],
+  [10, 100, 2],
+  [2, null, 1],
+])('of %i calls of a process an endpoint that wants %s gets %i at most', async (concurrency, wanted, cap) => {
+  const { run, change, caps } = createDeliveryScene({ concurrency })
+  change({ kind: 'verify', address: url })
+  change({ kind: 'update', settings: { limits: { ratePerSecond: null, concurrency: wanted } } })
+  await run(alertOf(3))
+  expect(caps).toEqual([cap])
+})
+
+/** A confirmed e-mail address, and a webhook named two. */
+function createMailScene(mailAnswer: () => Answer | Promise<Answer>) {
+  const address = 'alerts@merchant.example'
+  const scene = createDeliveryScene({ target: { type: 'email', address }, mailAnswer })
+  scene.change({ kind: 'verify', address })
+  scene.change(
+    {
+      kind: 'create',
+      endpointId: 'two',
+      clientId: 'client',
+      merchant: 'merchant',
+      settings: { ...standardSettings, target: { type: 'webhook', url, headers: {} } },
+      secret: { secretId: 's1', sealed: 'sealed' },
+    },
+    'two',
+  )
+  scene.change({ kind: 'verify', address: url }, 'two')
+  return scene
+}
+
+test('a mail server that hangs holds ten calls, asks no lane beyond, and webhooks go on', async () => {
+  const gate = Promise.withResolvers<Answer>()
+  const { run, caps, sent } = createMailScene(() => gate.promise)
+  const mails = Array.from({ length: 10 }, (_, n) => run(alertOf(n + 1)))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(await run(alertOf(11))).toMatchObject({ kind: 'held', delayMs: 500 })
+  expect(caps).toHaveLength(10)
+  expect(await run(alertOf(1, { endpointId: 'two' }))).toMatchObject({ kind: 'settled' })
+  expect(sent).toHaveLength(1)
+  gate.resolve(status(202))
+  await Promise.all(mails)
+  expect(await run(alertOf(11))).toMatchObject({ kind: 'settled' })
+})
+
+test('a mail that fails on our side gives its place back', async () => {
+  const { run, breaking } = createMailScene(() => status(202))
+  breaking.push(...Array.from({ length: 10 }, () => 'begin'))
+  for (let n = 1; n <= 10; n += 1) await expect(run(alertOf(n))).rejects.toThrow('begin is broken')
+  expect(await run(alertOf(11))).toMatchObject({ kind: 'settled' })
+})
+
+test('that no mail server is there says nothing against an endpoint or its lane', async () => {
+  const { run, left, health } = createMailScene(() => ({ kind: 'none', error: 'mail_unavailable' }))
+  expect(await run(alertOf(1))).toMatchObject({ kind: 'again', why: 'mail_unavailable' })
+  expect([left, health()]).toMatchObject([['neutral'], { failures: 0, failingSinceMs: null }])
 })
 
 test.each([

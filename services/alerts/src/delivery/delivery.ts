@@ -89,6 +89,8 @@ export function createDeliver(
     const { partition } = alert
     if (isDoubtful || receiptsSeen.isDoubtful(partition)) await receiptsSeen.upTo(partition)
     const target = await endpoints.find(alert.endpointId)
+    using place = calls.place(target)
+    if (place === null) return shortlyHeld()
     const [begun, entry] = await Promise.all([
       book.begin(alert),
       target === null ? null : calls.enter(alert, target, { isRetry }),
@@ -102,7 +104,8 @@ export function createDeliver(
     if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     const { target: to, body } = next
-    return attempt(
+    // Awaited here, so that the place is kept for as long as the call takes.
+    return await attempt(
       { alert, target: to, body, attempt: known.attempts + 1, deadlineMs, isReplay: false, signal },
       known,
     )

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { Endpoint } from '@signalbox/alert-endpoints/endpoint'
 import type { Answer, SendWebhook } from '@signalbox/webhook-sender/send-webhook'
 import { type SigningKey, webhookHeaders } from '@signalbox/webhook-sender/webhook-headers'
-import type { LaneEntry, Lanes } from '../adapters/lanes.ts'
-import { judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
+import type { CallOutcome, LaneEntry, Lanes } from '../adapters/lanes.ts'
+import { isOurTrouble, judge, showsTrouble, type Verdict } from '../attempt/answer.ts'
 import { type NextStep, nextStep } from '../attempt/next-step.ts'
 import type { MailSender } from '../email/mail-sender.ts'
 import { isVerification, type OwedAlert } from '../owed-alert.ts'
@@ -37,6 +37,8 @@ export type CallRules = {
   backoffMs: readonly number[]
   /** How long a call may take. */
   timeoutMs: number
+  /** Calls that this process makes at a time. An endpoint gets a quarter of them at most, whatever it asks for. */
+  concurrency: number
   /** Calls to an endpoint at a time, where the endpoint does not say otherwise. */
   endpointConcurrency: number
   /** How often an endpoint is called that was disabled for failing. */
@@ -70,13 +72,17 @@ export type EndpointCalls = ReturnType<typeof createEndpointCalls>
 /** For a call of a process that was killed: so much longer than the longest call it counts. */
 const leaseMarginMs = 5_000
 const keptResponseBytes = 1_024
+/** All e-mails go through one mail server, so one that hangs holds no more than these calls of a process. */
+const mostMails = 10
 
 /** Makes calls to endpoints within what their lanes allow, and tells lane and attempt log how they ended. */
 export function createEndpointCalls(
   { lanes, send, mail, report, now, random }: CallPorts,
   { rules, signingKey }: { rules: CallRules; signingKey: SigningKey | null },
 ) {
-  const capOf = ({ limits }: Endpoint) => limits.concurrency ?? rules.endpointConcurrency
+  const share = Math.max(1, Math.floor(rules.concurrency / 4))
+  const capOf = ({ limits }: Endpoint) => Math.min(limits.concurrency ?? rules.endpointConcurrency, share)
+  let mails = 0
 
   async function answerOf({ alert, target, body, isReplay, signal }: Call): Promise<Answer> {
     const { endpoint, secrets } = target
@@ -109,6 +115,17 @@ export function createEndpointCalls(
   }
 
   return {
+    /**
+     * A place among the calls of this process, until it is disposed of: to be taken before the lane is asked. null:
+     * there are e-mails enough under way, and the others come later, so that webhooks get their turn.
+     */
+    place(target: KnownEndpoint | null): Disposable | null {
+      if (target?.endpoint.target?.type !== 'email') return { [Symbol.dispose]() {} }
+      if (mails >= Math.min(mostMails, share)) return null
+      mails += 1
+      return { [Symbol.dispose]: () => void (mails -= 1) }
+    },
+
     /** Asks the endpoint's lane for a call. */
     enter(alert: OwedAlert, { endpoint }: KnownEndpoint, { isRetry }: { isRetry: boolean }) {
       return lanes.enter({
@@ -170,7 +187,7 @@ export function createEndpointCalls(
         endpointId: alert.endpointId,
         alertId: alert.id,
         nowMs: endedMs,
-        outcome: showsTrouble(verdict) ? 'trouble' : 'fine',
+        outcome: outcomeOf(verdict),
         durationMs,
         openForMs: wishOf(verdict),
         attempt: {
@@ -191,6 +208,11 @@ export function createEndpointCalls(
       })
     },
   }
+}
+
+function outcomeOf(verdict: Verdict): CallOutcome {
+  if (isOurTrouble(verdict)) return 'neutral'
+  return showsTrouble(verdict) ? 'trouble' : 'fine'
 }
 
 /** An endpoint that says how long it wants to be left alone means all alerts, not this one alone. */

@@ -32,8 +32,6 @@ export type Delivery = AsyncDisposable & {
 }
 
 export type DeliverySettings = CallRules & {
-  /** Calls that this process makes at a time. */
-  concurrency: number
   /** How long an endpoint may fail without one success before it is disabled. */
   failureBudgetMs: number
   sweep?: { everyMs: number; olderThanMs: number }

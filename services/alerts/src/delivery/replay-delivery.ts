@@ -36,6 +36,8 @@ export function createDeliverReplay({ bodies, calls, endpoints, now, random }: R
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     if (body === null || now() >= deadlineMs) return ended
+    using place = calls.place(target)
+    if (place === null) return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
     const entry = await calls.enter(alert, target, { isRetry: true })
     if (entry.kind === 'wait') {
       // The backlog does not count replays, so they would all ask again at once.

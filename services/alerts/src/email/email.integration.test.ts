@@ -190,10 +190,9 @@ describe('the links of e-mails, followed in the console', () => {
 describe('a mail server that refuses', () => {
   test.each([
     [550, '5.1.1 no such user', 410],
-    [550, '5.7.1 you are on a list', 422],
-    [552, '5.2.2 mailbox full', 422],
+    [550, '5.7.1 you are on a list', 503],
+    [552, '5.2.2 mailbox full', 503],
     [450, '4.2.0 greylisted, come again', 503],
-    [421, '4.3.2 shutting down', 503],
   ])('the recipient with %i %s is answered %i, with its words', async (code, text, status) => {
     await using server = await openMailServer({
       onRcptTo: (_address, _session, done) => done(smtpRefusal(code, text)),
@@ -228,6 +227,14 @@ describe('a mail server that refuses', () => {
     })
     await using sender = open(server)
     expect(await sender.send()).toMatchObject({ status: 422 })
+  })
+
+  test('because it shuts down fails the mail and nobody else', async () => {
+    await using server = await openMailServer({
+      onRcptTo: (_address, _session, done) => done(smtpRefusal(421, '4.3.2 shutting down')),
+    })
+    await using sender = open(server)
+    expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
   })
 
   test('us as a sender loses no alert: it is tried again', async () => {
@@ -295,7 +302,7 @@ describe('a mail server that hangs', () => {
     const since = performance.now()
     const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => sender.send({ id: `a-${n}` })))
     expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toEqual(
-      new Set(['{"kind":"none","error":"timeout"}']),
+      new Set(['{"kind":"none","error":"mail_unavailable"}']),
     )
     expect(performance.now() - since).toBeLessThan(timeoutMs + 3_000)
     await server.allClosed()
@@ -307,7 +314,7 @@ describe('a mail server that hangs', () => {
       onRcptTo: (_address, _session, done) => (isHanging ? undefined : done()),
     })
     await using sender = open(server, { timeoutMs })
-    expect(await sender.send()).toEqual({ kind: 'none', error: 'timeout' })
+    expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
     isHanging = false
     expect(await sender.send()).toMatchObject(taken)
     expect(only(server.arrived).mail.messageId).toContain(alert.id)
@@ -347,7 +354,7 @@ describe('TLS', () => {
       },
     })
     await using sender = open(server, { tls: 'upgrade' })
-    expect(await sender.send()).toEqual({ kind: 'none', error: 'tls' })
+    expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
     expect([senders, server.arrived]).toEqual([0, []])
   })
 
@@ -360,7 +367,7 @@ describe('TLS', () => {
         disabledCommands: ['AUTH'],
       })
       await using sender = open(server, { host: 'localhost', tls })
-      expect(await sender.send()).toEqual({ kind: 'none', error: 'tls' })
+      expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
       expect(server.arrived).toEqual([])
     },
   )
@@ -384,16 +391,16 @@ describe('TLS', () => {
 })
 
 describe('a mail server that is not there', () => {
-  test('because nobody listens is a lost connection', async () => {
+  test('because nobody listens fails the mail and nobody else', async () => {
     const server = await openMailServer()
     await server[Symbol.asyncDispose]()
     await using sender = open(server)
-    expect(await sender.send()).toEqual({ kind: 'none', error: 'connection' })
+    expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
   })
 
-  test('because its name is unknown is named so', async () => {
+  test('because its name is unknown fails the mail and nobody else', async () => {
     await using sender = open({ port: 25 }, { host: 'mail.signalbox.invalid' })
-    expect(await sender.send()).toEqual({ kind: 'none', error: 'dns' })
+    expect(await sender.send()).toEqual({ kind: 'none', error: 'mail_unavailable' })
   })
 
   test('because none is set up fails every mail and says so', async () => {

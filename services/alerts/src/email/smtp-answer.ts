@@ -8,8 +8,6 @@ const text = z.string().catch('')
 const mailFailure = z.object({
   /** One of nodemailer's codes, such as EENVELOPE. */
   code: text,
-  /** The code of the system, where there was one before. */
-  originalCode: text,
   /** The SMTP command that was answered, such as `RCPT TO`. */
   command: text,
   /** The reply as it came, and its number, which is null when there was no reply. */
@@ -19,30 +17,25 @@ const mailFailure = z.object({
 
 export type MailFailure = z.infer<typeof mailFailure>
 
-const unknownFailure: MailFailure = {
-  code: '',
-  originalCode: '',
-  command: '',
-  response: '',
-  responseCode: null,
-}
+const unknownFailure: MailFailure = { code: '', command: '', response: '', responseCode: null }
 
 /** Reads an error of nodemailer, or anything else that was thrown. */
 export function failureOf(error: unknown): MailFailure {
   return mailFailure.safeParse(error).data ?? unknownFailure
 }
 
-/** Replies to a recipient that speak of us, of policy or of a full mailbox, not of an address that is no more. */
-const addressMayLive = /^[0-9]{3}[ -]5\.(?:7\.[0-9]+|3\.[0-9]+|2\.[234])\b/
-const noSuchRecipient = [550, 551, 553, 556]
-const tlsCodes = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|HOSTNAME_MISMATCH)/
+/** Enhanced codes (RFC 3463) that say of a recipient that there is no such mailbox, and nothing less does. */
+const noSuchMailbox = /^5[0-9]{2}[ -]5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b/
+/** Those that say of a mail that it is its content, or its size, that is not taken. */
+const notThisContent = /^5[0-9]{2}[ -]5\.(?:6\.[0-9]+|3\.4|2\.3)\b/
 /** Characters of a reply that an attempt log keeps. */
 const maxReply = 500
 
 /**
- * Puts the failure of a mail in the words of a webhook's answer, so that delivery treats both alike: 410 when there is
- * no such recipient, 422 when this mail is refused for good, 503 when it may be taken later. What the server has
- * against us, and not against the mail, is no answer of the recipient's: it is tried again.
+ * Puts the failure of a mail in the words of a webhook's answer, so that delivery treats both alike: 410 when an
+ * enhanced code says that there is no such mailbox, 422 when one says that this content is refused, 503 for every other
+ * refusal of the recipient or the mail, for a policy or a relay can be mended. What the server has against us, and that
+ * it does not answer, is no answer of the recipient's: `mail_unavailable`, which is tried again and is nobody's failure.
  */
 export function answerOfFailure(failure: MailFailure, { keepsReply }: { keepsReply: boolean }): Answer {
   const { code, command, responseCode: reply, response } = failure
@@ -52,25 +45,11 @@ export function answerOfFailure(failure: MailFailure, { keepsReply }: { keepsRep
     retryAfter: null,
     body: keepsReply && response !== '' ? shortened(response, maxReply) : null,
   })
-  if (code === 'ETLS') return { kind: 'none', error: 'tls' }
-  if (reply === null) {
-    // Nodemailer itself found that the server will not take an address or a mail of this size.
-    if (code === 'EENVELOPE' || code === 'EMESSAGE') return status(422)
-    return { kind: 'none', error: transportErrorOf(failure) }
-  }
-  // 503 is about the order of commands: over a new connection the same mail may pass.
-  if (reply < 500 || reply === 503) return status(503)
-  if (command === 'RCPT TO') {
-    return status(noSuchRecipient.includes(reply) && !addressMayLive.test(response) ? 410 : 422)
-  }
-  if (command === 'DATA') return status(422)
+  // Nodemailer itself found that the server will not take an address or a mail of this size.
+  if (reply === null && (code === 'EENVELOPE' || code === 'EMESSAGE')) return status(422)
+  // 421 is about the server, which closes, whatever it answers by it.
+  if (reply === null || reply === 421) return { kind: 'none', error: 'mail_unavailable' }
+  if (command === 'RCPT TO') return status(noSuchMailbox.test(response) ? 410 : 503)
+  if (command === 'DATA') return status(notThisContent.test(response) ? 422 : 503)
   return { kind: 'none', error: 'mail_unavailable' }
-}
-
-function transportErrorOf({ code, originalCode }: MailFailure): Extract<Answer, { kind: 'none' }>['error'] {
-  if (code === 'EABORT' || code === 'ETIMEDOUT' || originalCode === 'ETIMEDOUT') return 'timeout'
-  if (code === 'EDNS') return 'dns'
-  if (tlsCodes.test(originalCode) || tlsCodes.test(code)) return 'tls'
-  if (code === 'EAUTH' || code === 'ENOAUTH' || code === 'ECONFIG') return 'mail_unavailable'
-  return 'connection'
 }
