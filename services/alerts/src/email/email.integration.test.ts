@@ -17,7 +17,7 @@ import { approved, changedBody, endpointBody, flaggedBody, rejected } from './al
 import type { MailConfig } from './config.ts'
 import { createMailSender, type MailEndpoint } from './mail-sender.ts'
 import { type ArrivedMail, openMailServer, smtpRefusal } from './mail-server.fixture.ts'
-import { createSelfSigned } from './self-signed.fixture.ts'
+import { createSelfSigned } from '@signalbox/testkit/self-signed'
 
 const folder = mkdtempSync(join(tmpdir(), 'email-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -10,7 +10,7 @@ import { createLogger } from '@signalbox/runtime/log'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { answersIn, generousLimits, gist, openTestServer, talk, type TestServer } from './raw-http.fixture.ts'
-import { createSelfSigned } from './self-signed.fixture.ts'
+import { createSelfSigned } from '@signalbox/testkit/self-signed'
 import { openCertificate } from './tls.ts'
 
 const pollMs = 20
