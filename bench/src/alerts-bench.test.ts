@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { runShort } from './run-short.fixture.ts'
+
+test('a short run of the alerts bench finds every alert delivered once and leaves its figures in all three forms', async () => {
+  const { last, stdout, json, svg } = await runShort('alerts')
+  const headline = z
+    .strictObject({
+      ratioToBareBullmq: z.number(),
+      ratioToObvious: z.number(),
+      ratioToBareUndici: z.number(),
+      deliveriesPerSecond: z.number(),
+      cpuMicrosPerDelivery: z.number(),
+      skewP99Ratio: z.number(),
+      skewP99Ms: z.number(),
+      memoryGrowth: z.number(),
+    })
+    .parse(last)
+  for (const figure of Object.values(headline)) expect(figure).toBeGreaterThan(0)
+  for (const title of ['bare undici', 'bare BullMQ', 'obvious', 'Signalbox', 'hanging', 'tenth'])
+    expect(stdout).toContain(title)
+  expect(z.object({ headline: z.unknown(), problems: z.array(z.string()) }).parse(json)).toEqual({
+    headline,
+    problems: [],
+  })
+  expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
+})
