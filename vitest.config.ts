@@ -12,6 +12,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // `npm run properties` takes four times as many.
+          provide: { propertyLogs: Number(process.env['PROPERTY_LOGS'] ?? 25_000) },
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
           include: [

@@ -13,11 +13,13 @@ test('a short run of the alerts bench finds every alert delivered once and leave
       cpuMicrosPerDelivery: z.number(),
       skewP99Ratio: z.number(),
       skewP99Ms: z.number(),
-      memoryGrowth: z.number(),
+      // Needs a long run.
+      memoryGrowth: z.null(),
     })
     .parse(last)
-  for (const figure of Object.values(headline)) expect(figure).toBeGreaterThan(0)
-  for (const title of ['bare undici', 'bare BullMQ', 'obvious', 'Signalbox', 'hanging', 'tenth'])
+  const { memoryGrowth: _, ...figures } = headline
+  for (const figure of Object.values(figures)) expect(figure).toBeGreaterThan(0)
+  for (const title of ['bare undici', 'bare BullMQ', 'obvious', 'Signalbox', 'hanging'])
     expect(stdout).toContain(title)
   expect(z.object({ headline: z.unknown(), problems: z.array(z.string()) }).parse(json)).toEqual({
     headline,

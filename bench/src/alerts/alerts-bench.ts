@@ -62,7 +62,7 @@ const shortOptions = {
   skewSeconds: 2,
   skewRate: 100,
   skewBacklog: 300,
-  memory: 1_000,
+  memory: 0,
 }
 
 /** `npm run bench -- alerts` */

@@ -1,9 +1,17 @@
 import fc from 'fast-check'
+import { inject } from 'vitest'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** How many random logs every property of the rules of state is checked on. */
+    propertyLogs: number
+  }
+}
 
 // For tests only: checks many properties on the same random logs, because making them is what takes the time.
 
 /** How many random logs every property is checked on. */
-export const logs = 100_000
+export const logs = inject('propertyLogs')
 
 /** What is said of every log; the answer is a complaint, or null when it holds. */
 export type Property<Item, Studied> = {

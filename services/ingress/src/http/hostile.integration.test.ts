@@ -42,6 +42,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+const slowAnswers = ['200 UNKNOWN_EXCEPTION', '200 REQUEST_TRAFFIC_EXCEED_LIMIT']
+
 const notification = (merchant: string) =>
   JSON.stringify({ referenceMerchantId: merchant, registrationResult: { registrationStatus: 'PENDING' } })
 
@@ -91,9 +93,10 @@ test('slow heads, slow bodies and idle connections keep no good notification wai
     expect((await talkUntilHeard(port, bytes)).map(gist)).toEqual(['200 SUCCESS'])
     answeredInMs.push(performance.now() - from)
   }
-  expect(Math.max(...answeredInMs)).toBeLessThan(2_000)
+  expect(Math.max(...answeredInMs)).toBeLessThan(5_000)
   for (const [index, gists] of (await Promise.all(ends)).entries()) {
-    expect(gists).toEqual(index % starts.length === 0 ? [] : ['200 UNKNOWN_EXCEPTION'])
+    // Whose head is whole may have come in a moment in which nobody was let in.
+    expect(index % starts.length === 0 ? [''] : slowAnswers).toContain(gists.join(' '))
   }
   const stored = await storedBodies()
   expect(stored.filter((body) => body.includes('beside-'))).toHaveLength(50)
