@@ -10,6 +10,7 @@ const minuteMs = 60_000
 test.each([
   ['never less than half a second', {}, 0, 500],
   ['the time that the backlog takes', { serviceMs: 1_000, outstanding: 80 }, 0.5, 500 + 10_000],
+  ['a guess of that time before a first call has ended', { outstanding: 3_000 }, 1, 500 + 75_000],
   [
     'at most ten minutes',
     { serviceMs: 15_000, outstanding: 10_000, waitMs: 60 * minuteMs },
