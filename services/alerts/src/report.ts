@@ -81,6 +81,7 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
     bodyLost: ({ id: alertId, endpointId, version }) =>
       log.error({ alertId, endpointId, version }, 'alert.body_lost'),
     fateUnknown: (endpointId, err) => log.warn({ endpointId, err }, 'endpoint.fate_unknown'),
+    leftToSweep: (count, err) => log.warn({ count, err }, 'alerts.settled_unmarked'),
     sealed: (of) => log.error(of, 'endpoint.secret_sealed'),
     owed: (count) => owed.set(count),
     swept({ looked, added, revived, cleared }) {

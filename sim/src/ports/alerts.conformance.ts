@@ -27,6 +27,15 @@ function owe(book: Book, alerts: readonly OwedAlert[], of: Pick<Owe, 'watermark'
   return book.owe({ partition, nowMs: sinceMs, bodies, alerts, ...of })
 }
 
+const settle = (book: Book, ...alerts: readonly OwedAlert[]) =>
+  book.settle(
+    partition,
+    alerts.map((alert) => ({ alert, isCountedDown: false })),
+    Date.now(),
+  )
+
+const begin = (book: Book, alert: OwedAlert) => book.begin(alert, { skipsSuperseded: false })
+
 const owedIn = (book: Book, of = partition) => book.owed({ partition: of, from: 0, limit: 100 })
 
 /** What the queue Redis must do for fan-out and sweep, the real one and that of the simulation. */
@@ -97,15 +106,29 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
   test('a settled alert is known by its id, is owed no longer and takes its body along', async () => {
     const { book } = await open()
     await owe(book, [alertOf(1), alertOf(2)], { watermark: null, owing: 'w1' })
-    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: false, progress: null, body: '{}' })
-    await book.settle(alertOf(1), Date.now())
-    await book.settle(alertOf(1), Date.now())
+    expect(await begin(book, alertOf(1))).toMatchObject({ isSettled: false, progress: null, body: '{}' })
+    await settle(book, alertOf(1))
+    await settle(book, alertOf(1))
     expect(await book.settledAmong(partition, [alertOf(1).id, alertOf(2).id])).toEqual(
       new Set([alertOf(1).id]),
     )
     expect(await owedIn(book)).toEqual([alertOf(2)])
-    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: true, body: null })
-    expect(await book.begin(alertOf(2))).toMatchObject({ isSettled: false, body: '{}' })
+    expect(await begin(book, alertOf(1))).toMatchObject({ isSettled: true, body: null })
+    expect(await begin(book, alertOf(2))).toMatchObject({ isSettled: false, body: '{}' })
+  })
+
+  test('many are settled at once, each with its marker and its part of a body', async () => {
+    const { book } = await open()
+    const alerts = [alertOf(1), alertOf(2), alertOf(2, { endpointId: 'two' }), alertOf(3)]
+    await owe(book, alerts, { watermark: null, owing: 'w1' })
+    const [first, second, third, fourth] = alerts
+    if (!first || !second || !third || !fourth) throw new Error('there are four')
+    await settle(book, first, second, alertOf(9))
+    const ids = [first, second, third, fourth, alertOf(9)].map(({ id }) => id)
+    expect(await book.settledAmong(partition, ids)).toEqual(new Set([first.id, second.id, alertOf(9).id]))
+    expect(await owedIn(book)).toEqual([fourth, third])
+    expect(await begin(book, first)).toMatchObject({ isSettled: true, body: null })
+    expect(await begin(book, third)).toMatchObject({ isSettled: false, body: '{}' })
   })
 
   test('an obligation that is cleared ends without a marker', async () => {
@@ -114,7 +137,7 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     await book.clear(alertOf(1))
     await book.clear(alertOf(1))
     expect(await owedIn(book)).toEqual([])
-    expect(await book.begin(alertOf(1))).toMatchObject({ isSettled: false, body: null })
+    expect(await begin(book, alertOf(1))).toMatchObject({ isSettled: false, body: null })
   })
 
   test('a body stays until the last alert that has it is settled', async () => {
@@ -128,22 +151,22 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
       bodies: [{ subject: one.subject, version: 1, variant: '', body: 'text' }],
       alerts: [one, two],
     })
-    await book.settle(one, Date.now())
-    await book.settle(one, Date.now())
-    expect((await book.begin(two)).body).toBe('text')
-    await book.settle(two, Date.now())
-    expect((await book.begin(two)).body).toBeNull()
+    await settle(book, one)
+    await settle(book, one)
+    expect((await begin(book, two)).body).toBe('text')
+    await settle(book, two)
+    expect((await begin(book, two)).body).toBeNull()
   })
 
   test('what is settled is not owed again', async () => {
     const { book } = await open()
     await owe(book, [alertOf(1)], { watermark: null, owing: 'w1' })
-    await book.settle(alertOf(1), Date.now())
+    await settle(book, alertOf(1))
     const nowMs = Date.now()
     const again = await owe(book, [alertOf(1), alertOf(2)], { watermark: 'w1', owing: 'w2', nowMs })
     expect(again).toEqual([alertOf(2, { owedSinceMs: nowMs })])
     expect(await owedIn(book)).toEqual(again)
-    expect((await book.begin(alertOf(1))).body).toBeNull()
+    expect((await begin(book, alertOf(1))).body).toBeNull()
   })
 
   test('receipts mark alerts as settled, with the watermark that is expected and no other', async () => {
@@ -180,10 +203,10 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     expect(await add(2)).toEqual(new Map([['one', 2]]))
     expect(await add(3)).toEqual(new Map([['one', 5]]))
     await owe(book, [alertOf(1)], { watermark: null, owing: 'w1' })
-    await book.settle(alertOf(1), Date.now())
+    await settle(book, alertOf(1))
     expect(await add(1)).toEqual(new Map([['one', 5]]))
     await book.setOutstanding('one', 0)
-    await book.settle(alertOf(2), Date.now())
+    await settle(book, alertOf(2))
     expect(await add(1)).toEqual(new Map([['one', 1]]))
   })
 

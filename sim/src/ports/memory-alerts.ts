@@ -149,10 +149,12 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
         }
       }),
 
-    settle: (alert) =>
+    settle: (partition, settlements) =>
       ask({ system, what: 'settle', writes: true }, () => {
-        const state = end(alert, redis.now())
-        redis.set({ ...state, settled: new Set(state.settled).add(placeOf(alert.partition, alert.id)) })
+        const alerts = settlements.map(({ alert }) => alert)
+        const state = alerts.reduce((left, alert) => end(alert, left), redis.now())
+        const settled = new Set([...state.settled, ...alerts.map(({ id }) => placeOf(partition, id))])
+        redis.set({ ...state, settled })
       }),
 
     clear: (alert) =>

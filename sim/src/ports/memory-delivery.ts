@@ -71,13 +71,13 @@ export function startMemoryDelivery(options: {
     if (taken === null) return
     const { alert, runs } = taken.job
     if (runs > 0 || receiptsSeen.isDoubtful(alert.partition)) await receiptsSeen.upTo(alert.partition)
-    const { isSettled, body } = await book.begin(alert)
+    const { isSettled, body } = await book.begin(alert, { skipsSuperseded: false })
     if (isSettled) await book.clear(alert)
     else {
       if (body === null) throw new Error('the body is lost')
       await ask({ system: 'endpoint', what: 'call', writes: true }, () => options.calls(alert.id, taken.run))
       await options.producer.publish([receiptOf(alert, options.receiptsTopic)], { deadlineMs: 5_000 })
-      await book.settle(alert, Date.now())
+      await book.settle(alert.partition, [{ alert, isCountedDown: false }], Date.now())
     }
     await ask({ system: 'queue redis', what: 'end a job', writes: true }, () => {
       const jobs = new Map(redis.now().jobs)

@@ -9,6 +9,7 @@ import { createAlertBook } from './alert-book.ts'
 const log = createLogger('alerts-test', { level: 'silent' })
 const hourMs = 60 * 60 * 1000
 const partition = 3
+const skips = { skipsSuperseded: true }
 
 async function openBook() {
   const keyPrefix = `test-${randomUUID().slice(0, 8)}:`
@@ -69,7 +70,7 @@ test('a settled alert leaves its marker and nothing else, in at most 120 bytes',
     )
     for (const alert of owed ?? []) {
       await book.keep(alert, progress)
-      await book.settle(alert, clock.nowMs)
+      await book.settle(partition, [{ alert, isCountedDown: false }], clock.nowMs)
     }
   }
   const left = await keys()
@@ -106,9 +107,9 @@ test.each([
   const { book, clock, owe } = await openBook()
   clock.nowMs = Date.UTC(2026, 0, 10, 23, 59, 59)
   await owe([alertOf()])
-  await book.settle(alertOf(), clock.nowMs)
+  await book.settle(partition, [{ alert: alertOf(), isCountedDown: false }], clock.nowMs)
   clock.nowMs += hours * hourMs
-  expect((await book.begin(alertOf())).isSettled).toBe(true)
+  expect((await book.begin(alertOf(), skips)).isSettled).toBe(true)
   expect(await owe([alertOf()])).toEqual([])
 })
 
@@ -116,10 +117,10 @@ test('one that was settled by a clock that is two hours behind, on the day befor
   const { book, clock, owe } = await openBook()
   const causedMs = Date.UTC(2026, 0, 10, 1, 59)
   const alert = alertOf({ owedSinceMs: causedMs })
-  await book.settle(alert, Date.UTC(2026, 0, 9, 23, 59, 30))
+  await book.settle(partition, [{ alert, isCountedDown: false }], Date.UTC(2026, 0, 9, 23, 59, 30))
   for (const hours of [0, 72]) {
     clock.nowMs = causedMs + hours * hourMs
-    expect((await book.begin(alert)).isSettled).toBe(true)
+    expect((await book.begin(alert, skips)).isSettled).toBe(true)
     expect(await owe([alert], { changedSinceMs: causedMs })).toEqual([])
   }
 })
@@ -138,7 +139,7 @@ test('every key of what is settled, kept or owed by body expires', async () => {
   const { book, redis, keyPrefix, clock, keys, owe } = await openBook()
   await owe([alertOf({ version: 1 }), { ...alertOf({ version: 2 }), isLatest: true }])
   await book.raiseOutstanding(new Map([['one', 2]]))
-  await book.settle(alertOf({ version: 1 }), clock.nowMs)
+  await book.settle(partition, [{ alert: alertOf({ version: 1 }), isCountedDown: false }], clock.nowMs)
   await book.keep(alertOf({ version: 2 }), progress)
   await book.markSettled({ partition, watermark: null, next: 'a b 1', ids: ['a-other'], nowMs: clock.nowMs })
   const lives = new Map<string, number>()
@@ -157,8 +158,8 @@ test('an older version is superseded for endpoints that skip it, and for no othe
   await owe([skipping(1), skipping(3), alertOf({ version: 1 }), alertOf({ version: 3 })])
   const found = await Promise.all(
     [1, 2, 3].map(async (version) => [
-      (await book.begin(skipping(version))).isSuperseded,
-      (await book.begin(alertOf({ version }))).isSuperseded,
+      (await book.begin(skipping(version), skips)).isSuperseded,
+      (await book.begin(alertOf({ version }), skips)).isSuperseded,
     ]),
   )
   expect(found).toEqual([
@@ -182,7 +183,7 @@ test('what is kept of an alert comes back, also after all scripts are forgotten'
   await owe([alertOf()])
   await book.keep(alertOf(), progress)
   await redis.script('FLUSH')
-  expect(await book.begin(alertOf())).toEqual({
+  expect(await book.begin(alertOf(), skips)).toEqual({
     isSettled: false,
     isSuperseded: false,
     progress,
@@ -195,11 +196,11 @@ test('the keys of a script share one hash tag', async () => {
   const calls = vi.spyOn(redis, 'evalsha')
   await owe([{ ...alertOf(), isLatest: true }])
   await book.raiseOutstanding(new Map([['one', 1]]))
-  await book.begin(alertOf())
+  await book.begin(alertOf(), skips)
   await book.settledAmong(partition, [alertOf().id])
   await book.markSettled({ partition, watermark: null, next: 'a b 1', ids: ['a-other'], nowMs: clock.nowMs })
-  await book.settle(alertOf(), clock.nowMs)
-  expect(calls.mock.calls.length).toBeGreaterThanOrEqual(7)
+  await book.settle(partition, [{ alert: alertOf(), isCountedDown: false }], clock.nowMs)
+  expect(calls.mock.calls.length).toBeGreaterThanOrEqual(6)
   for (const [, count, ...rest] of calls.mock.calls) {
     const keys = rest.slice(0, Number(count)).map(String)
     expect(new Set(keys.map((key) => /\{[^}]*\}/.exec(key)?.[0])).size).toBe(1)

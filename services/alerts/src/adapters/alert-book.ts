@@ -3,6 +3,7 @@ import { createScript } from '@signalbox/redis-link/script'
 import { z } from 'zod'
 import { alertLifeMs, alertOfObligation, obligationOf, type OwedAlert, owedAlert } from '../owed-alert.ts'
 import { type Progress, progress } from '../delivery/progress.ts'
+import type { Settlement } from '../delivery/settlements.ts'
 
 /**
  * What is owed, how far it has come and what is settled, outside BullMQ, so that its jobs can be made anew at any time.
@@ -93,23 +94,40 @@ export function createAlertBook({
     }
   }
 
+  async function raise([endpointId, count]: [string, number]): Promise<[string, number]> {
+    const key = keys.outstanding(endpointId)
+    const outstanding = await redis.incrby(key, count)
+    // A count that is cut off here lives until its endpoint has nothing outstanding.
+    if (outstanding === count) await redis.expire(key, bodySeconds)
+    return [endpointId, outstanding]
+  }
+
+  /** Ends obligations; `markedAtMs`: with a marker each. */
   async function end(
-    alert: OwedAlert,
-    { marker, isCountedDown }: { marker: { key: string; seconds: number } | null; isCountedDown: boolean },
+    partition: number,
+    settlements: readonly Settlement[],
+    { markedAtMs }: { markedAtMs: number | null },
   ): Promise<void> {
-    const { partition } = alert
+    const uncounted = settlements.filter(({ isCountedDown }) => !isCountedDown)
     await Promise.all([
       endScript(redis, {
         keys: [
           keys.owed(partition),
-          keys.progress(alert),
-          keys.body(partition, alert),
-          ...(marker === null ? [] : [marker.key]),
+          ...settlements.flatMap(({ alert }) => [
+            keys.progress(alert),
+            keys.body(partition, alert),
+            ...(markedAtMs === null ? [] : [bucketToday(partition, alert.id, markedAtMs)]),
+          ]),
         ],
-        args: [obligationOf(alert), fieldOf(alert.id), marker?.seconds ?? 0],
+        args: [
+          markedAtMs === null ? 0 : markerSeconds,
+          ...settlements.flatMap(({ alert }) => [obligationOf(alert), fieldOf(alert.id)]),
+        ],
       }),
       // A run that ends the same alert again counts it twice, which the next sweep puts right.
-      isCountedDown ? null : lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }),
+      ...uncounted.map(({ alert }) =>
+        lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }),
+      ),
     ])
   }
 
@@ -181,26 +199,30 @@ export function createAlertBook({
     },
 
     /**
-     * What a delivery has to know before it sends. `isSuperseded`: a later version is or was owed to an endpoint that
-     * skips older ones.
+     * What a delivery has to know before it sends. `isSuperseded`: a later version is or was owed to the endpoint, when
+     * that `skipsSuperseded`.
      */
-    async begin(alert: OwedAlert): Promise<{
+    async begin(
+      alert: OwedAlert,
+      { skipsSuperseded }: { skipsSuperseded: boolean },
+    ): Promise<{
       isSettled: boolean
       isSuperseded: boolean
       progress: Progress | null
       body: string | null
     }> {
       const { partition, id } = alert
+      const bucket = bucketOf(id)
       // Those that stood when it was owed were looked at then.
-      const markers = placesOf(partition, [id], { sinceMs: alert.owedSinceMs, nowMs: now(), first: 4 })
+      const days = lookedDays({ sinceMs: alert.owedSinceMs, nowMs: now() })
       const answer = await beginScript(redis, {
         keys: [
           keys.progress(alert),
           keys.body(partition, alert),
-          keys.latest(partition, alert),
-          ...markers.keys,
+          ...days.map((day) => keys.markers(partition, { day, bucket })),
+          ...(skipsSuperseded ? [keys.latest(partition, alert)] : []),
         ],
-        args: [fieldOf(id)],
+        args: [fieldOf(id), days.length],
       })
       const [settled, known, body, latest] = begun.parse(answer)
       return {
@@ -215,17 +237,13 @@ export function createAlertBook({
       await redis.set(keys.progress(alert), JSON.stringify(made), 'EX', progressSeconds)
     },
 
-    /**
-     * Marks an alert as settled, and ends its obligation. Its receipt must be in the log. `isCountedDown`: it is none of
-     * its endpoint's outstanding ones any more.
-     */
-    settle(alert: OwedAlert, nowMs: number, { isCountedDown = false } = {}): Promise<void> {
-      const key = bucketToday(alert.partition, alert.id, nowMs)
-      return end(alert, { marker: { key, seconds: markerSeconds }, isCountedDown })
-    },
+    /** Marks alerts of a partition as settled, and ends their obligations. Their receipts must be in the log. */
+    settle: (partition: number, settlements: readonly Settlement[], nowMs: number): Promise<void> =>
+      end(partition, settlements, { markedAtMs: nowMs }),
 
     /** Ends the obligation of an alert that has its marker or its receipt. */
-    clear: (alert: OwedAlert): Promise<void> => end(alert, { marker: null, isCountedDown: false }),
+    clear: (alert: OwedAlert): Promise<void> =>
+      end(alert.partition, [{ alert, isCountedDown: false }], { markedAtMs: null }),
 
     /** The alerts of these ids that are settled. */
     async settledAmong(partition: number, ids: readonly string[]): Promise<Set<string>> {
@@ -281,13 +299,7 @@ export function createAlertBook({
      * count them down. The count only ranks, so it may be wrong for a while.
      */
     async raiseOutstanding(added: ReadonlyMap<string, number>): Promise<Map<string, number>> {
-      const entries = [...added]
-      const counts = await Promise.all(
-        entries.map(([endpointId, count]) =>
-          raiseScript(redis, { keys: [keys.outstanding(endpointId)], args: [count, bodySeconds] }),
-        ),
-      )
-      return new Map(entries.map(([endpointId], index) => [endpointId, z.number().parse(counts[index])]))
+      return new Map(await Promise.all([...added].map(raise)))
     },
 
     /** Puts the count of an endpoint right, as a sweep has counted it. */
@@ -377,27 +389,43 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1`)
 
-/** KEYS: progress, body, latest version, the markers of each day. ARGV: field of the marker. */
+/**
+ * KEYS: progress, body, the markers of each day, the latest version where older ones are skipped. ARGV: field of the
+ * marker, how many days.
+ */
 const beginScript = createScript(`
-local settled = 0
-for i = 4, #KEYS do
+local settled, days = 0, tonumber(ARGV[2])
+for i = 3, 2 + days do
   if redis.call('HEXISTS', KEYS[i], ARGV[1]) == 1 then settled = 1 break end
 end
-return { settled, redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'body'), redis.call('GET', KEYS[3]) }`)
+local latest = KEYS[3 + days]
+return {
+  settled, redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'body'), latest and redis.call('GET', latest) or false
+}`)
 
 /**
- * KEYS: owed, progress, body and, when there is to be one, the marker's. ARGV: obligation, the marker's field and its
- * life in seconds. A body goes with the last obligation that needs it. What makes room comes first: a Redis that is full
- * refuses the first command that takes some, but none after one that was done.
+ * KEYS: owed, then of each alert progress, body and, when there is to be one, the marker's. ARGV: life of a marker in
+ * seconds (0: none is written), then of each alert its obligation and its marker's field. A body goes with the last
+ * obligation that needs it. What makes room comes first: a Redis that is full refuses the first command that takes some,
+ * but none after one that was done.
  */
 const endScript = createScript(`
-redis.call('DEL', KEYS[2])
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 and redis.call('EXISTS', KEYS[3]) == 1 then
-  if tonumber(redis.call('HGET', KEYS[3], 'n') or '0') <= 1 then redis.call('DEL', KEYS[3])
-  else redis.call('HINCRBY', KEYS[3], 'n', -1) end
-end
-if KEYS[4] and redis.call('HSET', KEYS[4], ARGV[2], '') == 1 and redis.call('HLEN', KEYS[4]) == 1 then
-  redis.call('EXPIRE', KEYS[4], ARGV[3])
+local place, life = 2, tonumber(ARGV[1])
+for i = 2, #ARGV, 2 do
+  redis.call('DEL', KEYS[place])
+  if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
+    local needed = tonumber(redis.call('HGET', KEYS[place + 1], 'n') or '0')
+    if needed > 1 then redis.call('HINCRBY', KEYS[place + 1], 'n', -1)
+    else redis.call('DEL', KEYS[place + 1]) end
+  end
+  place = place + 2
+  if life > 0 then
+    local marker = KEYS[place]
+    if redis.call('HSET', marker, ARGV[i + 1], '') == 1 and redis.call('HLEN', marker) == 1 then
+      redis.call('EXPIRE', marker, life)
+    end
+    place = place + 1
+  end
 end
 return 1`)
 
@@ -430,12 +458,6 @@ for i = 2, #KEYS do
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1`)
-
-/** KEYS: count. ARGV: how many more, its life in seconds. */
-const raiseScript = createScript(`
-local count = redis.call('INCRBY', KEYS[1], ARGV[1])
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-return count`)
 
 /** KEYS: count. */
 const lowerScript = createScript(`

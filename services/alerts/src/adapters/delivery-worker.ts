@@ -17,6 +17,8 @@ const standardLocks: Locks = { durationMs: 30_000, stalledEveryMs: 15_000, mostS
 const hourSeconds = 60 * 60
 /** As long as a call takes at most; then what is under way is cancelled. */
 const drainMs = 15_000
+/** Jobs under way for each call: most of their time they wait for Redis and Kafka, before a call and after it. */
+const jobsPerCall = 2
 /** What it takes to write down what came of a run. */
 const writeBackMs = 1_000
 /** Longer than the worker's longest blocking read. */
@@ -54,6 +56,7 @@ export function openDeliveryWorker({
   log,
 }: {
   redis: { url: string; keyPrefix: string }
+  /** Calls that `deliver` makes at a time. */
   concurrency: number
   deliver: Deliver
   deliverReplay: DeliverReplay
@@ -100,7 +103,7 @@ export function openDeliveryWorker({
         disconnectTimeout: disconnectTimeoutMs,
       },
       prefix: queuePrefix(keyPrefix),
-      concurrency,
+      concurrency: jobsPerCall * concurrency,
       lockDuration: locks.durationMs,
       stalledInterval: locks.stalledEveryMs,
       // A stall is a crash of ours and says nothing about the alert. Past this limit its job fails unsent, and the sweeper

@@ -146,10 +146,12 @@ if open > now then return wait('open', open - now) end
 local probe = tonumber(lane[6] or 0)
 if probeEvery > 0 and probe > now then return wait('probing', probe - now) end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZSCORE', KEYS[1], alert) then return wait('full', leaseMs) end
+if tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0) > now then return wait('full', leaseMs) end
 if probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen} then cap = 1 end
-if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
+if redis.call('ZCARD', KEYS[1]) >= cap then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+  if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
+end
 if isRetry then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
   if redis.call('ZCARD', KEYS[2]) >= math.max(1, math.floor(cap / 2)) then return wait('full', 0) end
@@ -195,21 +197,28 @@ const leaveScript = createScript(`
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[2])
 if ARGV[6] ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'ARGV[6]' })} end
-if ARGV[7] == '1' and redis.call('EXISTS', KEYS[5]) == 1 and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
+if ARGV[7] == '1' and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
 if ARGV[3] == 'neutral' then return end
 local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local known = tonumber(redis.call('HGET', KEYS[3], 'svc') or duration)
-redis.call('HSET', KEYS[3], 'svc', math.floor(0.8 * known + 0.2 * duration + 0.5))
+local lane = redis.call('HMGET', KEYS[3], 'svc', 'f', 'o', 'probe')
+local known = tonumber(lane[1] or duration)
+local service = math.floor(0.8 * known + 0.2 * duration + 0.5)
+local changed = {}
+if not lane[1] or service ~= known then changed = { 'svc', service } end
 if ARGV[3] == 'fine' then
-  redis.call('HDEL', KEYS[3], 'f', 'o', 'probe')
+  if lane[2] or lane[3] or lane[4] then redis.call('HDEL', KEYS[3], 'f', 'o', 'probe') end
 else
   -- Calls that were under way when it opened say no more than the one that opened it.
-  local isOpen = tonumber(redis.call('HGET', KEYS[3], 'o') or '0') > now
-  local failures = isOpen and 0 or redis.call('HINCRBY', KEYS[3], 'f', 1)
+  local isOpen = tonumber(lane[3] or '0') > now
+  local failures = isOpen and 0 or tonumber(lane[2] or '0') + 1
+  if not isOpen then changed[#changed + 1] = 'f' changed[#changed + 1] = failures end
   if failures >= ${failuresToOpen} then
     local open = math.min(${firstOpenMs} * 2 ^ math.min(failures - ${failuresToOpen}, 10), ${longestOpenMs})
-    redis.call('HSET', KEYS[3], 'o', now + open)
+    changed[#changed + 1] = 'o' changed[#changed + 1] = now + open
   end
 end
-if wish > 0 then redis.call('HSET', KEYS[3], 'r', now + wish) end
-redis.call('PEXPIRE', KEYS[3], ${laneMs})`)
+if wish > 0 then changed[#changed + 1] = 'r' changed[#changed + 1] = now + wish end
+if #changed > 0 then
+  redis.call('HSET', KEYS[3], unpack(changed))
+  redis.call('PEXPIRE', KEYS[3], ${laneMs})
+end`)

@@ -18,6 +18,7 @@ import { createEndpointCalls } from './endpoint-calls.ts'
 import { createEndpointFate } from './endpoint-fate.ts'
 import { createKnownEndpoints } from './known-endpoints.ts'
 import type { Progress } from './progress.ts'
+import { createSettlements } from './settlements.ts'
 
 export const startMs = Date.UTC(2026, 0, 1)
 export const url = 'https://merchant.example/hook'
@@ -101,6 +102,8 @@ export function createDeliveryScene({
     isBusy: false,
     canUnseal: true,
     isFull: false,
+    /** With which receipts are confirmed. */
+    receipt: Promise.resolve(),
   }
   let probeAtMs = 0
 
@@ -162,6 +165,7 @@ export function createDeliveryScene({
           return { kind: 'go' }
         },
         async leave({ outcome, attempt }) {
+          mayBreak('leave')
           left.push(outcome)
           if (attempt !== null) attempts.push(attempt)
         },
@@ -196,9 +200,21 @@ export function createDeliveryScene({
       signingKey: null,
     },
   )
+  const leftToSweep: number[] = []
+  const settlements = createSettlements({
+    book: {
+      async settle(_, settled) {
+        mayBreak('settle')
+        for (const { alert } of settled) keep(alert.id, { isSettled: true, isOwed: false, progress: null })
+      },
+    },
+    onLeft: (count) => void leftToSweep.push(count),
+    now: Date.now,
+  })
   const stop = new AbortController()
   const deliver = createDeliver(
     {
+      settlements,
       book: {
         async begin({ id }) {
           mayBreak('begin')
@@ -207,10 +223,6 @@ export function createDeliveryScene({
         async keep({ id }, progress) {
           mayBreak('keep')
           keep(id, { progress })
-        },
-        async settle({ id }) {
-          mayBreak('settle')
-          keep(id, { isSettled: true, isOwed: false, progress: null })
         },
         async clear({ id }) {
           mayBreak('clear')
@@ -223,6 +235,7 @@ export function createDeliveryScene({
       receipts: {
         async write(receipt) {
           mayBreak('receipt')
+          await state.receipt
           receipts.push(receipt)
         },
       },
@@ -257,6 +270,8 @@ export function createDeliveryScene({
   ) => deliver({ alert, isRetry, isDoubtful }, { signal })
   return {
     run,
+    settlements,
+    leftToSweep,
     stop,
     state,
     known,

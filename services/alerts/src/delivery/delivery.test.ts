@@ -6,6 +6,8 @@ import { alertOf, body, createDeliveryScene, startMs, status, url } from './deli
 
 /** Longer than any pause of the schedule. */
 const pauseMs = 10_000
+/** Longer than settlements are gathered for. */
+const settlingMs = 50
 
 beforeEach(() => {
   vi.useFakeTimers({ now: startMs })
@@ -25,12 +27,18 @@ function createScene(answers: readonly Answer[] = [status(204)]) {
     ...scene,
     alert,
     run: (options: Parameters<typeof scene.run>[1] = {}) => scene.run(alert, options),
+    /** Runs the job, and waits until Redis has heard of a settlement. */
+    runOut: async (options: Parameters<typeof scene.run>[1] = {}) => {
+      const end = await scene.run(alert, options)
+      await vi.advanceTimersByTimeAsync(settlingMs)
+      return end
+    },
   }
 }
 
 test('a delivered alert has a receipt and a marker and is owed no longer', async () => {
-  const { run, alert, sent, receipts, known, attempts, left } = createScene()
-  expect(await run()).toEqual({ kind: 'settled', outcome: { kind: 'delivered', at: startMs } })
+  const { runOut, alert, sent, receipts, known, attempts, left } = createScene()
+  expect(await runOut()).toEqual({ kind: 'settled', outcome: { kind: 'delivered', at: startMs } })
   expect(sent).toMatchObject([{ id: alert.id, body, headers: { 'x-own': 'yes' } }])
   expect(receipts).toEqual([
     {
@@ -59,36 +67,77 @@ test('a delivered alert has a receipt and a marker and is owed no longer', async
 })
 
 test('a settled alert is never sent again, and its place in the lane is given back', async () => {
-  const { run, sent, receipts, left } = createScene()
-  await run()
-  expect(await run()).toEqual({ kind: 'known_settled' })
+  const { runOut, sent, receipts, left } = createScene()
+  await runOut()
+  expect(await runOut()).toEqual({ kind: 'known_settled' })
   expect([sent.length, receipts.length, left]).toEqual([1, 1, ['fine', 'neutral']])
 })
 
-test.each(['receipt', 'settle'])('after a 2xx a run that breaks at %s sends nothing again', async (call) => {
-  const { run, alert, sent, receipts, breaking, known } = createScene()
-  breaking.push(call, call)
-  await expect(run()).rejects.toThrow(`${call} is broken`)
-  await expect(run()).rejects.toThrow(`${call} is broken`)
-  await run()
+test('after a 2xx a run whose receipt is not confirmed sends nothing again', async () => {
+  const { run, runOut, alert, sent, receipts, breaking, known } = createScene()
+  breaking.push('receipt', 'receipt')
+  await expect(run()).rejects.toThrow('receipt is broken')
+  expect(known(alert.id).progress).toMatchObject({ attempts: 1, outcome: { kind: 'delivered' } })
+  await expect(run()).rejects.toThrow('receipt is broken')
+  await runOut()
   expect(sent).toHaveLength(1)
-  expect(new Set(receipts.map((receipt) => JSON.stringify(receipt))).size).toBe(1)
+  expect(receipts).toMatchObject([{ outcome: 'delivered', attempts: 1 }])
   expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
 })
 
-test('an outcome stays with the process for as long as Redis is away, also when the job is taken from it', async () => {
-  const { run, alert, sent, breaking, known } = createScene()
-  breaking.push(...Array.from({ length: 300 }, () => 'keep'))
+test('a receipt that takes its time leaves the outcome in Redis meanwhile', async () => {
+  const { run, alert, state, known } = createScene()
+  const receipt = Promise.withResolvers<void>()
+  state.receipt = receipt.promise
+  const running = run()
+  await vi.advanceTimersByTimeAsync(99)
+  expect(known(alert.id).progress).toBeNull()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(known(alert.id).progress).toMatchObject({ outcome: { kind: 'delivered' } })
+  receipt.resolve()
+  expect(await running).toMatchObject({ kind: 'settled' })
+})
+
+test('while Redis has not heard of a settlement another run of the alert makes no call', async () => {
+  const { run, sent, alert, breaking, known } = createScene()
+  breaking.push('settle')
+  expect(await run()).toMatchObject({ kind: 'settled' })
+  expect(await run()).toMatchObject({ kind: 'held' })
+  await vi.advanceTimersByTimeAsync(settlingMs)
+  expect(await run()).toMatchObject({ kind: 'held' })
+  await vi.advanceTimersByTimeAsync(500)
+  expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
+  expect(await run()).toEqual({ kind: 'known_settled' })
+  expect(sent).toHaveLength(1)
+})
+
+test('an outcome stays with the process for as long as Kafka and Redis are away, also when the job is taken from it', async () => {
+  const { run, runOut, alert, sent, breaking, known } = createScene()
+  breaking.push('receipt', ...Array.from({ length: 300 }, () => 'keep'))
   const lock = new AbortController()
-  const running = run({ signal: lock.signal })
+  const running = run({ signal: lock.signal }).catch((error: unknown) => String(error))
   await vi.advanceTimersByTimeAsync(60_000)
   lock.abort()
   expect(await run()).toMatchObject({ kind: 'held' })
   await vi.advanceTimersByTimeAsync(100_000)
-  expect(await running).toMatchObject({ kind: 'settled' })
+  expect(await running).toContain('receipt is broken')
+  expect(await runOut()).toMatchObject({ kind: 'settled' })
   expect(sent).toHaveLength(1)
   expect(known(alert.id).isSettled).toBe(true)
   expect(await run()).toEqual({ kind: 'known_settled' })
+})
+
+test('a call of which the lane has not heard is held by the process until it has', async () => {
+  const { run, runOut, sent, left, breaking } = createScene()
+  breaking.push(...Array.from({ length: 20 }, () => 'leave'))
+  const running = run()
+  await vi.advanceTimersByTimeAsync(9_000)
+  expect([await run(), left]).toMatchObject([{ kind: 'held' }, []])
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(await running).toMatchObject({ kind: 'settled' })
+  expect(left).toEqual(['fine'])
+  expect(await runOut()).toEqual({ kind: 'known_settled' })
+  expect(sent).toHaveLength(1)
 })
 
 test('while a call is under way no other run of its alert makes one, whatever Redis has lost', async () => {
@@ -104,10 +153,10 @@ test('while a call is under way no other run of its alert makes one, whatever Re
 })
 
 test('a Redis that is full keeps no alert from ending, which makes room', async () => {
-  const { run, alert, breaking, state, known } = createScene()
+  const { runOut, alert, breaking, state, known } = createScene()
   state.isFull = true
-  breaking.push('keep')
-  expect(await run()).toMatchObject({ kind: 'settled' })
+  breaking.push('leave')
+  expect(await runOut()).toMatchObject({ kind: 'settled' })
   expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
 })
 
@@ -123,7 +172,7 @@ test('a failed attempt that cannot be written down keeps its count and its pause
 
 test('a stop whose time is over ends the wait for Redis', async () => {
   const { run, breaking, stop } = createScene()
-  breaking.push(...Array.from({ length: 300 }, () => 'keep'))
+  breaking.push('receipt', ...Array.from({ length: 300 }, () => 'keep'))
   const cancelled = new AbortController()
   const failure = run({ signal: cancelled.signal }).catch((error: unknown) => String(error))
   stop.abort()
@@ -167,12 +216,12 @@ test.each([
   ['the schedule is used up', [status(500)], 'attempts_used_up', 3, 'server_error'],
   ['nobody answers', [{ kind: 'none', error: 'dns' } as const], 'attempts_used_up', 3, 'dns'],
 ])('an alert is given up with a receipt when %s', async (_, answers, reason, attempts, lastError) => {
-  const { run, alert, receipts, known } = createScene(answers)
+  const { run, runOut, alert, receipts, known } = createScene(answers)
   for (let i = 1; i < attempts; i++) {
     await run()
     vi.advanceTimersByTime(pauseMs)
   }
-  expect(await run()).toMatchObject({ kind: 'settled', outcome: { kind: 'given_up', reason } })
+  expect(await runOut()).toMatchObject({ kind: 'settled', outcome: { kind: 'given_up', reason } })
   expect(receipts).toMatchObject([{ outcome: 'given_up', reason, attempts, lastError }])
   expect(known(alert.id).isSettled).toBe(true)
 })

@@ -3,10 +3,11 @@ import type { AlertBook } from '../adapters/alert-book.ts'
 import type { Verdict } from '../attempt/answer.ts'
 import { alertLifeMs, type OwedAlert, registrationOf } from '../owed-alert.ts'
 import { type BeforeCall, beforeCall } from './before-call.ts'
-import type { Call, CallEnd, EndpointCalls } from './endpoint-calls.ts'
+import type { Call, EndpointCalls } from './endpoint-calls.ts'
 import type { EndpointFate } from './endpoint-fate.ts'
 import type { KnownEndpoint, KnownEndpoints } from './known-endpoints.ts'
 import { nothingTried, type Outcome, type Progress } from './progress.ts'
+import type { Settlements } from './settlements.ts'
 
 /** One run of an alert's job. */
 export type AlertRun = {
@@ -33,7 +34,8 @@ export type Run =
 export type Deliver = (run: AlertRun, options: { signal: AbortSignal }) => Promise<Run>
 
 export type DeliveryPorts = {
-  book: Pick<AlertBook, 'begin' | 'keep' | 'settle' | 'clear'>
+  book: Pick<AlertBook, 'begin' | 'keep' | 'clear'>
+  settlements: Pick<Settlements, 'add' | 'has'>
   calls: EndpointCalls
   endpoints: Pick<KnownEndpoints, 'find'>
   fate: EndpointFate
@@ -56,6 +58,8 @@ export type DeliveryReport = {
 }
 
 const writeDownRetryMs = 500
+/** Kafka takes a receipt in less, unless it is in trouble. */
+const receiptPatienceMs = 100
 const bodyPauseMs = 60_000
 
 /**
@@ -64,17 +68,17 @@ const bodyPauseMs = 60_000
  * @param retrySlots calls of retries that this process makes at a time, so that they leave room for new alerts
  */
 export function createDeliver(
-  { book, calls, endpoints, fate, receipts, receiptsSeen, report, now, random }: DeliveryPorts,
+  { book, settlements, calls, endpoints, fate, receipts, receiptsSeen, report, now, random }: DeliveryPorts,
   { retrySlots, stop }: { retrySlots: number; stop: AbortSignal },
 ): Deliver {
-  /** Alerts that are being sent, or of which this process knows something that Redis does not know yet. */
-  const unwritten = new Set<string>()
+  /** Alerts that are being sent, or of which only this process knows what came of the call. */
+  const underWay = new Set<string>()
   let retriesUnderWay = 0
 
   return async function deliver(run, { signal }) {
     const { alert, isRetry } = run
     // The job stalled while Redis was away, or was made anew when Redis had lost it; its first run is still at it.
-    if (unwritten.has(alert.id)) return shortlyHeld()
+    if (underWay.has(alert.id) || settlements.has(alert.id)) return shortlyHeld()
     if (!isRetry) return deliverNow(run, signal)
     if (retriesUnderWay >= retrySlots) return shortlyHeld()
     retriesUnderWay += 1
@@ -89,10 +93,10 @@ export function createDeliver(
     const { partition } = alert
     if (isDoubtful || receiptsSeen.isDoubtful(partition)) await receiptsSeen.upTo(partition)
     const target = await endpoints.find(alert.endpointId)
-    using place = calls.place(target)
+    using place = await calls.place(target)
     if (place === null) return shortlyHeld()
     const [begun, entry] = await Promise.all([
-      book.begin(alert),
+      book.begin(alert, { skipsSuperseded: target?.endpoint.skipsSuperseded ?? false }),
       target === null ? null : calls.enter(alert, target, { isRetry }),
     ])
     const known = begun.progress ?? nothingTried
@@ -104,11 +108,18 @@ export function createDeliver(
     if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     const { target: to, body } = next
-    // Awaited here, so that the place is kept for as long as the call takes.
-    return await attempt(
-      { alert, target: to, body, attempt: known.attempts + 1, deadlineMs, isReplay: false, signal },
-      known,
-    )
+    const call = {
+      alert,
+      target: to,
+      body,
+      attempt: known.attempts + 1,
+      deadlineMs,
+      isReplay: false,
+      place,
+      signal,
+    }
+    // Awaited here, so that the place is kept until then.
+    return await attempt(call, known)
   }
 
   async function withoutCall(alert: OwedAlert, { known, next, body }: Standing): Promise<Run> {
@@ -133,11 +144,11 @@ export function createDeliver(
   }
 
   async function attempt(call: Call, known: Progress): Promise<Run> {
-    unwritten.add(call.alert.id)
+    underWay.add(call.alert.id)
     try {
       return await attemptNow(call, known)
     } finally {
-      unwritten.delete(call.alert.id)
+      underWay.delete(call.alert.id)
     }
   }
 
@@ -156,20 +167,25 @@ export function createDeliver(
       dueAtMs: step.kind === 'again' ? endedMs + step.delayMs : null,
       outcome: step.kind === 'again' ? null : { ...step, at: endedMs },
     }
-    // First of all, so that whatever fails from here on, nothing is sent again.
-    await writeDown(call, { progress, end })
-    const noted = noteFate(target, { verdict, nowMs: endedMs })
-    const rest: Promise<Run> =
-      step.kind === 'again'
-        ? Promise.resolve({ kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' })
-        : settle(alert, {
-            final: progress,
-            outcome: { ...step, at: endedMs },
-            body: call.body,
-            isCountedDown: true,
-          })
-    const [run] = await Promise.all([rest, noted])
-    return run
+    if (step.kind === 'again') {
+      await untilWritten(call, () => Promise.all([book.keep(alert, progress), calls.ended(call, end)]))
+      await noteFate(target, { verdict, nowMs: endedMs })
+      return { kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' }
+    }
+    const outcome: Outcome = { ...step, at: endedMs }
+    const settling = settle(alert, { final: progress, outcome, body: call.body, isCountedDown: true })
+    const leaving = untilEnded(call, () => calls.ended(call, end)).then(() =>
+      noteFate(target, { verdict, nowMs: endedMs }),
+    )
+    // The receipt says that nothing is to be sent again. When it does not come at once, the progress has to say so.
+    const [kept] = await Promise.allSettled([
+      isDoneWithin(settling, receiptPatienceMs).then((isSettled) =>
+        isSettled ? undefined : untilEnded(call, () => book.keep(alert, progress)),
+      ),
+      leaving,
+    ])
+    if (kept.status === 'rejected') throw kept.reason
+    return settling
   }
 
   async function noteFate(target: KnownEndpoint, of: { verdict: Verdict; nowMs: number }): Promise<void> {
@@ -184,22 +200,27 @@ export function createDeliver(
     }
   }
 
+  /** The same for what comes before a settlement, which makes room where there is none. */
+  function untilEnded(call: Call, write: () => Promise<unknown>): Promise<void> {
+    return untilWritten(call, async () => {
+      try {
+        await write()
+      } catch (error) {
+        if (!isFull(error)) throw error
+      }
+    })
+  }
+
   /**
    * Only this process knows what came of the call, so it stays with it for as long as Redis is away; a lost lock
    * does not end that, only a stop whose time is over does, or the end of the alert's life.
    */
-  async function writeDown(
-    call: Call,
-    { progress, end }: { progress: Progress; end: CallEnd },
-  ): Promise<void> {
-    const { alert, signal } = call
+  async function untilWritten({ alert, signal }: Call, write: () => Promise<unknown>): Promise<void> {
     for (;;) {
       try {
-        await Promise.all([book.keep(alert, progress), calls.ended(call, end)])
+        await write()
         return
       } catch (error) {
-        // What comes next makes room.
-        if (progress.outcome !== null && isFull(error)) return
         const isOver = now() >= alert.owedSinceMs + alertLifeMs
         if (isOver || (stop.aborted && signal.aborted)) throw error
       }
@@ -207,11 +228,11 @@ export function createDeliver(
     }
   }
 
-  /** Receipt, then marker, with which the obligation ends: cut anywhere, the next run goes on from there. */
+  /** Receipt, then marker, with which the obligation ends: cut anywhere, the next run or the sweep goes on from there. */
   async function settle(alert: OwedAlert, of: Settling): Promise<Run> {
     if (of.final.lastError === 'gone') await fate.isGone(alert.endpointId)
     await receipts.write(receiptOf(alert, of))
-    await book.settle(alert, now(), { isCountedDown: of.isCountedDown ?? false })
+    settlements.add({ alert, isCountedDown: of.isCountedDown ?? false })
     report.settled(alert, of.outcome)
     return { kind: 'settled', outcome: of.outcome }
   }
@@ -264,5 +285,22 @@ function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertR
 }
 
 const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
+
+/** False also for what fails. */
+async function isDoneWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ms)
+  try {
+    return await Promise.race([
+      work.then(
+        () => true,
+        () => false,
+      ),
+      tooLate,
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

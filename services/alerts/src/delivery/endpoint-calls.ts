@@ -8,6 +8,7 @@ import { type NextStep, nextStep } from '../attempt/next-step.ts'
 import type { MailSender } from '../email/mail-sender.ts'
 import { isVerification, type OwedAlert } from '../owed-alert.ts'
 import { holdMs } from './hold.ts'
+import { createPlaces } from '../places.ts'
 import type { KnownEndpoint } from './known-endpoints.ts'
 
 export type CallPorts = {
@@ -55,6 +56,8 @@ export type Call = {
   /** After which no other attempt is worth it, epoch milliseconds. */
   deadlineMs: number
   isReplay: boolean
+  /** Given back when the call has ended. */
+  place: Disposable
   signal: AbortSignal
 }
 
@@ -82,6 +85,7 @@ export function createEndpointCalls(
 ) {
   const share = Math.max(1, Math.floor(rules.concurrency / 4))
   const capOf = ({ limits }: Endpoint) => Math.min(limits.concurrency ?? rules.endpointConcurrency, share)
+  const places = createPlaces(rules.concurrency)
   let mails = 0
 
   async function answerOf({ alert, target, body, isReplay, signal }: Call): Promise<Answer> {
@@ -119,11 +123,16 @@ export function createEndpointCalls(
      * A place among the calls of this process, until it is disposed of: to be taken before the lane is asked. null:
      * there are e-mails enough under way, and the others come later, so that webhooks get their turn.
      */
-    place(target: KnownEndpoint | null): Disposable | null {
-      if (target?.endpoint.target?.type !== 'email') return { [Symbol.dispose]() {} }
-      if (mails >= Math.min(mostMails, share)) return null
-      mails += 1
-      return { [Symbol.dispose]: () => void (mails -= 1) }
+    async place(target: KnownEndpoint | null): Promise<Disposable | null> {
+      const isMail = target?.endpoint.target?.type === 'email'
+      if (isMail && mails >= Math.min(mostMails, share)) return null
+      const place = new DisposableStack()
+      if (isMail) {
+        mails += 1
+        place.defer(() => void (mails -= 1))
+      }
+      place.use(await places.take())
+      return place
     },
 
     /** Asks the endpoint's lane for a call. */
@@ -152,6 +161,7 @@ export function createEndpointCalls(
       const startedMs = now()
       let answer: Answer
       try {
+        using _ = call.place
         answer = await answerOf(call)
       } catch (error) {
         // A lease that cannot be given back now ends by itself.

@@ -22,6 +22,7 @@ import { type CallReport, type CallRules, createEndpointCalls } from './endpoint
 import { type ChangeEndpoint, createEndpointFate } from './endpoint-fate.ts'
 import { createKnownEndpoints } from './known-endpoints.ts'
 import { createDeliverReplay } from './replay-delivery.ts'
+import { createSettlements } from './settlements.ts'
 import { createSweep, openSweeper, type SweepPorts } from './sweeper.ts'
 
 type Topics = { receipts: { name: string } }
@@ -40,7 +41,11 @@ export type DeliverySettings = CallRules & {
 
 export type OpenDeliveryReport = DeliveryReport &
   CallReport &
-  SweepPorts['report'] & { sealed: (of: { endpointId: string; problem: string }) => void }
+  SweepPorts['report'] & {
+    sealed: (of: { endpointId: string; problem: string }) => void
+    /** Redis did not hear that so many alerts are settled. */
+    leftToSweep: (count: number, error: unknown) => void
+  }
 
 const standardSweep = { everyMs: 15_000, olderThanMs: 60_000 }
 const maxPerSweep = 500
@@ -98,9 +103,12 @@ export function openDelivery(options: {
     },
     { rules: settings, signingKey: options.signingKey },
   )
+  // Closed after the worker: what it has delivered last is settled too.
+  const settlements = opened.use(createSettlements({ book, onLeft: report.leftToSweep, now }))
   const deliver = createDeliver(
     {
       book,
+      settlements,
       calls,
       endpoints,
       fate,

@@ -36,14 +36,14 @@ export function createDeliverReplay({ bodies, calls, endpoints, now, random }: R
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     if (body === null || now() >= deadlineMs) return ended
-    using place = calls.place(target)
+    using place = await calls.place(target)
     if (place === null) return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
     const entry = await calls.enter(alert, target, { isRetry: true })
     if (entry.kind === 'wait') {
       // The backlog does not count replays, so they would all ask again at once.
       return { kind: 'held', delayMs: Math.max(calls.waitMs(entry, target), leastHoldMs * (1 + random())) }
     }
-    const call = { alert, target, body, attempt, deadlineMs, isReplay: true, signal }
+    const call = { alert, target, body, attempt, deadlineMs, isReplay: true, place, signal }
     const end = await calls.make(call)
     await calls.ended(call, end)
     const { step, verdict } = end

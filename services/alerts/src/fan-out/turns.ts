@@ -1,13 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createPlaces } from '../places.ts'
 
 /** A longer queue makes nothing faster, and what comes to the log meanwhile is safe there. */
 const maxWaiting = 5_000
 const lookEveryMs = 250
 /** Nobody may be working on the queue, so a chunk is only slowed down. */
 const mostHeldMs = 1_000
+/** Most of a chunk's time is waiting for Redis, so that one at a time would leave the workers without jobs. */
+const mostAtOnce = 3
 
 /**
- * Gives chunks their turns: one at a time, in the order in which they come, so that deliveries get their share of this
+ * Gives chunks their turns: three at a time, in the order in which they come, so that deliveries get their share of this
  * process and of Redis. While many jobs wait, each is held back for a second at most. Calling what it gives
  * ends a turn.
  */
@@ -22,7 +25,7 @@ export function createTurns({
   /** Monotonic milliseconds. */
   nowMs: () => number
 }): () => Promise<() => void> {
-  let last = Promise.resolve()
+  const places = createPlaces(mostAtOnce)
   let look = { atMs: Number.NEGATIVE_INFINITY, isCrowded: false }
 
   async function isCrowded(): Promise<boolean> {
@@ -35,13 +38,10 @@ export function createTurns({
   }
 
   return async function turn() {
-    const before = last
-    const { promise, resolve: end } = Promise.withResolvers<void>()
-    last = promise
-    await before
+    const place = await places.take()
     await nextTurn()
     const goOnAtMs = nowMs() + mostHeldMs
     while (nowMs() < goOnAtMs && (await isCrowded())) await pause(lookEveryMs)
-    return end
+    return () => place[Symbol.dispose]()
   }
 }

@@ -1,0 +1,69 @@
+import type { AlertReceipt } from '@signalbox/contracts/alert'
+import type { LogRecord } from '@signalbox/kafka/producer'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createKafkaReceipts } from './kafka-receipts.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function createScene() {
+  const published: (string | undefined)[][] = []
+  let problem: Error | null = null
+  const receipts = createKafkaReceipts({
+    producer: {
+      async publish(records: readonly LogRecord[]) {
+        published.push(records.map(({ key }) => key))
+        if (problem !== null) throw problem
+        return []
+      },
+    },
+    topic: 'receipts',
+  })
+  return {
+    published,
+    write: (alertId: string) => receipts.write(receiptOf(alertId)),
+    break: () => (problem = new Error('not confirmed')),
+  }
+}
+
+const receiptOf = (alertId: string): AlertReceipt => ({
+  alertId,
+  subject: 'client/merchant/',
+  registration: null,
+  version: 1,
+  endpointId: 'one',
+  partition: 3,
+  eventTypes: [],
+  outcome: 'delivered',
+  reason: null,
+  attempts: 1,
+  lastStatus: 204,
+  lastError: null,
+  firstAttemptAt: null,
+  lastAttemptAt: null,
+  settledAt: '2026-01-01T00:00:00.000Z',
+})
+
+test('the first receipt goes at once, and those that come shortly after it go together', async () => {
+  const { published, write } = createScene()
+  await Promise.all([write('a'), vi.advanceTimersByTimeAsync(0)])
+  const later = [write('b'), write('c')]
+  await vi.advanceTimersByTimeAsync(5)
+  later.push(write('d'))
+  expect(published).toEqual([['a']])
+  await vi.advanceTimersByTimeAsync(5)
+  await Promise.all(later)
+  expect(published).toEqual([['a'], ['b', 'c', 'd']])
+})
+
+test('receipts that are not confirmed are all told so', async () => {
+  const { write, break: breakOff } = createScene()
+  breakOff()
+  const ends = Promise.allSettled([write('a'), write('b')])
+  await vi.advanceTimersByTimeAsync(10)
+  expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
