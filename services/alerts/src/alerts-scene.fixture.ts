@@ -145,7 +145,9 @@ export async function openScene({ url = redisUrl } = {}) {
       expect(kind).toBe('changed')
     },
     async openFanOut(ports: { queue?: FanOutPorts['queue'] } = {}) {
-      const opened = use(await openFanOuts({ ...parts, ...ports, groupId: `alerts-${id}` }))
+      const opened = use(
+        await openFanOuts({ ...parts, queue: { ...queue, ...ports.queue }, groupId: `alerts-${id}` }),
+      )
       link.onReconnect(() => opened.changes.reattach(again))
       return opened
     },

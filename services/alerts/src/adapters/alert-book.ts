@@ -96,9 +96,7 @@ export function createAlertBook({
 
   async function raise([endpointId, count]: [string, number]): Promise<[string, number]> {
     const key = keys.outstanding(endpointId)
-    const outstanding = await redis.incrby(key, count)
-    // A count that is cut off here lives until its endpoint has nothing outstanding.
-    if (outstanding === count) await redis.expire(key, bodySeconds)
+    const [outstanding] = await Promise.all([redis.incrby(key, count), redis.expire(key, bodySeconds)])
     return [endpointId, outstanding]
   }
 
@@ -124,9 +122,9 @@ export function createAlertBook({
           ...settlements.flatMap(({ alert }) => [obligationOf(alert), fieldOf(alert.id)]),
         ],
       }),
-      // A run that ends the same alert again counts it twice, which the next sweep puts right.
+      // It only ranks: one that ends twice, or is not counted at all, is put right by the next sweep.
       ...uncounted.map(({ alert }) =>
-        lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }),
+        lowerScript(redis, { keys: [keys.outstanding(alert.endpointId)], args: [] }).catch(() => undefined),
       ),
     ])
   }

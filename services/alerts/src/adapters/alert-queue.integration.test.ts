@@ -5,7 +5,8 @@ import { UnrecoverableError, Worker } from 'bullmq'
 import { expect, onTestFinished, test } from 'vitest'
 import { redisUrl } from '../infra.fixture.ts'
 import { owedAlert } from '../owed-alert.ts'
-import { alertOfJob, openAlertQueue, queueName, queuePrefix } from './alert-queue.ts'
+import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
+import { alertOfJob, openAlertQueue } from './alert-queue.ts'
 
 const log = createLogger('alerts-test', { level: 'silent' })
 const first = { priorityOf: () => 1 }

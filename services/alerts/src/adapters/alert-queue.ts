@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict'
+import { firstPriority, lastPriority, openJobQueue } from '@signalbox/alert-endpoints/job-queue'
 import type { Logger } from '@signalbox/runtime/log'
-import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { type OwedAlert, owedAlert } from '../owed-alert.ts'
@@ -19,14 +18,11 @@ export type AlertQueue = AsyncDisposable & {
   /** Adds a job per alert; one that is there already stays as it is. May be cut short: then all come again. */
   add(alerts: readonly OwedAlert[], options: AddOptions): Promise<void>
   stateOf(alertId: string): Promise<JobState>
+  /** How many new alerts wait for a worker. Replays wait behind them, and hold nobody back. */
+  countWaiting(): Promise<number>
   /** Lets a failed job run again. */
   revive(alertId: string): Promise<void>
 }
-
-export const queueName = 'alerts'
-
-/** The hash tag keeps all keys of the queue in one slot of a Redis Cluster. */
-export const queuePrefix = (keyPrefix: string) => `${keyPrefix}{bq0}`
 
 /** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
 const jobData = z.object({
@@ -52,11 +48,6 @@ export function alertOfJob(data: unknown): JobAlert | null {
   return { alert: owedAlert(alert), isRepair, replayId }
 }
 
-const maxJobsPerCall = 250
-/** BullMQ runs jobs without a priority before all others, so each has one. */
-const leastPriority = 1
-const mostPriority = 2_097_151
-
 /** Opens the queue on a connection that the caller keeps. */
 export function openAlertQueue({
   redis,
@@ -67,43 +58,25 @@ export function openAlertQueue({
   keyPrefix: string
   log: Logger
 }): AlertQueue {
-  const queue = new Queue<unknown, unknown, 'alert'>(queueName, {
-    connection: redis,
-    prefix: queuePrefix(keyPrefix),
-    skipWaitingForReady: true,
-    streams: { events: { maxLen: 1000 } },
-    defaultJobOptions: {
-      // The schedule and the deadline end an alert; running out of these would leave one without a receipt.
-      attempts: 1_000_000,
-      backoff: { type: 'custom' },
-      stackTraceLimit: 0,
-    },
+  const queue = openJobQueue({
+    redis,
+    keyPrefix,
+    onTrouble: (problem) => log.warn({ problem }, 'queue.trouble'),
   })
-  queue.on('error', (error) => log.warn({ problem: error.message }, 'queue.trouble'))
+  const { bull } = queue
 
   return {
-    async add(alerts, { priorityOf, isRepair = false }) {
-      for (let start = 0; start < alerts.length; start += maxJobsPerCall) {
-        const slice = alerts.slice(start, start + maxJobsPerCall)
-        const jobs = await queue.addBulk(
-          slice.map((alert) => {
-            const { id, ...data } = alert
-            const priority = Math.min(Math.max(priorityOf(alert), leastPriority), mostPriority)
-            return {
-              name: 'alert' as const,
-              data: isRepair ? { ...data, isRepair } : data,
-              opts: { jobId: id, priority },
-            }
-          }),
-        )
-        // BullMQ gives back a number in place of an id for what it did not add.
-        for (const [index, job] of jobs.entries()) {
-          assert(typeof job.id === 'string' && job.id === slice[index]?.id, 'BullMQ has added every job')
-        }
-      }
-    },
+    countWaiting: () => queue.countWaiting(),
+    add: (alerts, { priorityOf, isRepair = false }) =>
+      queue.add(
+        alerts.map((alert) => {
+          const { id: jobId, ...data } = alert
+          const priority = Math.min(Math.max(priorityOf(alert), firstPriority), lastPriority)
+          return { jobId, data: isRepair ? { ...data, isRepair } : data, priority }
+        }),
+      ),
     async stateOf(alertId) {
-      const state = await queue.getJobState(alertId)
+      const state = await bull.getJobState(alertId)
       switch (state) {
         case 'unknown':
           return 'absent'
@@ -115,9 +88,9 @@ export function openAlertQueue({
       }
     },
     async revive(alertId) {
-      const job = await queue.getJob(alertId)
+      const job = await bull.getJob(alertId)
       await job?.retry('failed', { resetAttemptsMade: true })
     },
-    [Symbol.asyncDispose]: () => queue.close(),
+    [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   }
 }

@@ -2,7 +2,8 @@ import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deliver, Run } from '../delivery/delivery.ts'
 import type { DeliverReplay } from '../delivery/replay-delivery.ts'
-import { alertOfJob, queueName, queuePrefix } from './alert-queue.ts'
+import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
+import { alertOfJob } from './alert-queue.ts'
 import { disconnectTimeoutMs, reconnectPauseMs } from '@signalbox/redis-link/redis-link'
 
 export type DeliveryWorker = AsyncDisposable & {

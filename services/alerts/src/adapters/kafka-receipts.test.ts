@@ -12,12 +12,12 @@ afterEach(() => {
 
 function createScene() {
   const published: (string | undefined)[][] = []
-  let problem: Error | null = null
+  const broken = new Set<number>()
   const receipts = createKafkaReceipts({
     producer: {
       async publish(records: readonly LogRecord[]) {
         published.push(records.map(({ key }) => key))
-        if (problem !== null) throw problem
+        if (records.some(({ partition }) => broken.has(partition))) throw new Error('not confirmed')
         return []
       },
     },
@@ -25,8 +25,8 @@ function createScene() {
   })
   return {
     published,
-    write: (alertId: string) => receipts.write(receiptOf(alertId)),
-    break: () => (problem = new Error('not confirmed')),
+    write: (alertId: string, partition = 3) => receipts.write({ ...receiptOf(alertId), partition }),
+    broken,
   }
 }
 
@@ -60,10 +60,11 @@ test('the first receipt goes at once, and those that come shortly after it go to
   expect(published).toEqual([['a'], ['b', 'c', 'd']])
 })
 
-test('receipts that are not confirmed are all told so', async () => {
-  const { write, break: breakOff } = createScene()
-  breakOff()
-  const ends = Promise.allSettled([write('a'), write('b')])
+test('receipts that are not confirmed are told so, and those of other partitions are none of them', async () => {
+  const { write, broken, published } = createScene()
+  broken.add(5)
+  const ends = Promise.allSettled([write('a', 5), write('b', 3), write('c', 5)])
   await vi.advanceTimersByTimeAsync(10)
-  expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected'])
+  expect(published).toEqual([['a', 'c'], ['b']])
 })

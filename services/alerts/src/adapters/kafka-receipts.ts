@@ -8,7 +8,7 @@ const spacingMs = 10
 
 /**
  * Writes receipts to Kafka, those of some milliseconds together; after a while without one the next goes at once. Rejects
- * when the broker has not confirmed all of them in time.
+ * when the broker has not confirmed those of its partition in time.
  */
 export function createKafkaReceipts({
   producer,
@@ -17,27 +17,34 @@ export function createKafkaReceipts({
   producer: Pick<Producer, 'publish'>
   topic: string
 }) {
-  let gathered: LogRecord[] = []
-  let publishing: Promise<void> | null = null
+  let gathered = new Map<number, LogRecord[]>()
+  let publishing: Promise<ReadonlyMap<number, Promise<unknown>>> | null = null
   let lastAtMs = Number.NEGATIVE_INFINITY
 
-  async function publish(): Promise<void> {
+  /** Each partition by itself, so that one in trouble says nothing of the others; the producer sends them together. */
+  async function publish() {
     const waitMs = lastAtMs + spacingMs - performance.now()
     await (waitMs > 0 ? pause(waitMs) : nextTurn())
-    const records = gathered
-    gathered = []
+    const taken = gathered
+    gathered = new Map()
     publishing = null
     lastAtMs = performance.now()
-    await producer.publish(records, { deadlineMs })
+    return new Map(
+      [...taken].map(([partition, records]) => [partition, producer.publish(records, { deadlineMs })]),
+    )
   }
 
   return {
-    write(receipt: AlertReceipt): Promise<void> {
+    async write(receipt: AlertReceipt): Promise<void> {
       // With the change's partition, so that its marker stands where its obligation does.
       const { alertId: key, partition } = receipt
-      gathered.push({ topic, partition, key, value: JSON.stringify(receipt) })
+      const record = { topic, partition, key, value: JSON.stringify(receipt) }
+      const ofPartition = gathered.get(partition)
+      if (ofPartition === undefined) gathered.set(partition, [record])
+      else ofPartition.push(record)
       publishing ??= publish()
-      return publishing
+      const published = await publishing
+      await published.get(partition)
     },
   }
 }

@@ -1,7 +1,7 @@
+import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
 import { openEmbeddedRedis } from '@signalbox/embedded/redis'
 import { Worker } from 'bullmq'
 import { expect, onTestFinished, test } from 'vitest'
-import { queueName, queuePrefix } from '../adapters/alert-queue.ts'
 import { idOf, merchants, openScene, use, waiting } from '../alerts-scene.fixture.ts'
 import { changeOf } from '../fan-out/change.fixture.ts'
 import { redisUrl } from '../infra.fixture.ts'

@@ -13,6 +13,7 @@ import type { EndpointTarget } from '@signalbox/contracts/endpoint-record'
 import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import type { CallOutcome, LaneEntry } from '../adapters/lanes.ts'
 import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { vi } from 'vitest'
 import { createDeliver } from './delivery.ts'
 import { createEndpointCalls } from './endpoint-calls.ts'
 import { createEndpointFate } from './endpoint-fate.ts'
@@ -21,6 +22,8 @@ import type { Progress } from './progress.ts'
 import { createSettlements } from './settlements.ts'
 
 export const startMs = Date.UTC(2026, 0, 1)
+/** For so long settlements are gathered. */
+export const settlingMs = 25
 export const url = 'https://merchant.example/hook'
 export const body = JSON.stringify({
   type: 'registration.changed',
@@ -102,6 +105,8 @@ export function createDeliveryScene({
     isBusy: false,
     canUnseal: true,
     isFull: false,
+    /** Time goes on until a settlement is written. */
+    settlesByItself: true,
     /** With which receipts are confirmed. */
     receipt: Promise.resolve(),
   }
@@ -214,7 +219,14 @@ export function createDeliveryScene({
   const stop = new AbortController()
   const deliver = createDeliver(
     {
-      settlements,
+      settlements: {
+        has: (alertId) => settlements.has(alertId),
+        add(settlement) {
+          const written = settlements.add(settlement)
+          if (state.settlesByItself) void vi.advanceTimersByTimeAsync(settlingMs)
+          return written
+        },
+      },
       book: {
         async begin({ id }) {
           mayBreak('begin')

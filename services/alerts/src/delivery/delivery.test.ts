@@ -2,12 +2,18 @@ import type { Answer } from '@signalbox/webhook-sender/send-webhook'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { standardSettings } from '@signalbox/alert-endpoints/endpoint'
 import { alertLifeMs } from '../owed-alert.ts'
-import { alertOf, body, createDeliveryScene, startMs, status, url } from './delivery-scene.fixture.ts'
+import {
+  alertOf,
+  body,
+  createDeliveryScene,
+  settlingMs,
+  startMs,
+  status,
+  url,
+} from './delivery-scene.fixture.ts'
 
 /** Longer than any pause of the schedule. */
 const pauseMs = 10_000
-/** Longer than settlements are gathered for. */
-const settlingMs = 50
 
 beforeEach(() => {
   vi.useFakeTimers({ now: startMs })
@@ -99,7 +105,8 @@ test('a receipt that takes its time leaves the outcome in Redis meanwhile', asyn
 })
 
 test('while Redis has not heard of a settlement another run of the alert makes no call', async () => {
-  const { run, sent, alert, breaking, known } = createScene()
+  const { run, sent, alert, breaking, known, state } = createScene()
+  state.settlesByItself = false
   breaking.push('settle')
   expect(await run()).toMatchObject({ kind: 'settled' })
   expect(await run()).toMatchObject({ kind: 'held' })
@@ -140,6 +147,83 @@ test('a call of which the lane has not heard is held by the process until it has
   expect(sent).toHaveLength(1)
 })
 
+test('the lane is left when receipt or progress say that nothing is to be sent again, and not before', async () => {
+  const { run, alert, state, known, left } = createScene()
+  const receipt = Promise.withResolvers<void>()
+  state.receipt = receipt.promise
+  const running = run()
+  await vi.advanceTimersByTimeAsync(99)
+  expect(left).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  expect([left, known(alert.id).progress?.outcome?.kind]).toEqual([['fine'], 'delivered'])
+  receipt.resolve()
+  await running
+})
+
+test('what is given up says so in Redis before its receipt, and is settled when its run ends', async () => {
+  const { run, alert, state, known } = createScene([status(404)])
+  const receipt = Promise.withResolvers<void>()
+  state.receipt = receipt.promise
+  const running = run()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(known(alert.id).progress).toMatchObject({ outcome: { kind: 'given_up' } })
+  receipt.resolve()
+  await vi.advanceTimersByTimeAsync(settlingMs)
+  expect(await running).toMatchObject({ kind: 'settled', outcome: { kind: 'given_up' } })
+  expect(known(alert.id).isSettled).toBe(true)
+})
+
+/** As many calls under way as there may be, to another endpoint that hangs. */
+async function createBusyScene() {
+  const gate = Promise.withResolvers<Answer>()
+  const scene = createDeliveryScene({ concurrency: 2, answer: (n) => (n <= 2 ? gate.promise : status(204)) })
+  scene.change({ kind: 'verify', address: url })
+  const hanging = [1, 2].map((version) => scene.run(alertOf(version)))
+  await vi.advanceTimersByTimeAsync(0)
+  return { ...scene, hanging, answer: () => gate.resolve(status(204)) }
+}
+
+test('who waits for a place asks no lane, and goes when a call has ended', async () => {
+  const { run, sent, caps, answer, hanging } = await createBusyScene()
+  const waiting = run(alertOf(3))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect([sent.length, caps.length]).toEqual([2, 2])
+  answer()
+  expect(await waiting).toMatchObject({ kind: 'settled' })
+  expect(sent).toHaveLength(3)
+  await Promise.all(hanging)
+})
+
+test('a second run of an alert whose first one waits for a place makes no call', async () => {
+  const { run, sent, answer } = await createBusyScene()
+  const waiting = run(alertOf(3))
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await run(alertOf(3), { isDoubtful: true })).toMatchObject({ kind: 'held' })
+  answer()
+  await waiting
+  expect(sent).toHaveLength(3)
+})
+
+test('who gets a place after the stop makes no call', async () => {
+  const { run, sent, stop, answer } = await createBusyScene()
+  const waiting = run(alertOf(3))
+  stop.abort()
+  answer()
+  expect(await waiting).toMatchObject({ kind: 'held' })
+  expect(sent).toHaveLength(2)
+})
+
+test('an endpoint that was deleted while a run waited for a place is not called', async () => {
+  const { run, sent, change, answer } = await createBusyScene()
+  const waiting = run(alertOf(3))
+  await vi.advanceTimersByTimeAsync(2_000)
+  change({ kind: 'delete' })
+  answer()
+  await vi.advanceTimersByTimeAsync(settlingMs)
+  expect(await waiting).toMatchObject({ outcome: { kind: 'given_up', reason: 'endpoint_gone' } })
+  expect(sent).toHaveLength(2)
+})
+
 test('while a call is under way no other run of its alert makes one, whatever Redis has lost', async () => {
   const gate = Promise.withResolvers<Answer>()
   const scene = createDeliveryScene({ answer: () => gate.promise })
@@ -175,6 +259,7 @@ test('a stop whose time is over ends the wait for Redis', async () => {
   breaking.push('receipt', ...Array.from({ length: 300 }, () => 'keep'))
   const cancelled = new AbortController()
   const failure = run({ signal: cancelled.signal }).catch((error: unknown) => String(error))
+  await vi.advanceTimersByTimeAsync(0)
   stop.abort()
   await vi.advanceTimersByTimeAsync(10_000)
   cancelled.abort()

@@ -71,34 +71,32 @@ export function createDeliver(
   { book, settlements, calls, endpoints, fate, receipts, receiptsSeen, report, now, random }: DeliveryPorts,
   { retrySlots, stop }: { retrySlots: number; stop: AbortSignal },
 ): Deliver {
-  /** Alerts that are being sent, or of which only this process knows what came of the call. */
+  /** Alerts that a run is at. */
   const underWay = new Set<string>()
   let retriesUnderWay = 0
 
   return async function deliver(run, { signal }) {
-    const { alert, isRetry } = run
+    const { id } = run.alert
     // The job stalled while Redis was away, or was made anew when Redis had lost it; its first run is still at it.
-    if (underWay.has(alert.id) || settlements.has(alert.id)) return shortlyHeld()
-    if (!isRetry) return deliverNow(run, signal)
-    if (retriesUnderWay >= retrySlots) return shortlyHeld()
-    retriesUnderWay += 1
+    if (underWay.has(id) || settlements.has(id)) return shortlyHeld()
+    underWay.add(id)
     try {
       return await deliverNow(run, signal)
     } finally {
-      retriesUnderWay -= 1
+      underWay.delete(id)
     }
   }
 
-  async function deliverNow({ alert, isRetry, isDoubtful }: AlertRun, signal: AbortSignal): Promise<Run> {
-    const { partition } = alert
-    if (isDoubtful || receiptsSeen.isDoubtful(partition)) await receiptsSeen.upTo(partition)
+  async function deliverNow(run: AlertRun, signal: AbortSignal): Promise<Run> {
+    const { alert, isRetry } = run
+    using place = await calls.place(await endpoints.find(alert.endpointId))
+    // A call that begins after the stop might be cut off.
+    if (place === null || stop.aborted) return shortlyHeld()
+    if (isRetry && retriesUnderWay >= retrySlots) return shortlyHeld()
+    using _ = isRetry ? countRetry() : null
+    // Anew: the place may have been a while in coming.
     const target = await endpoints.find(alert.endpointId)
-    using place = await calls.place(target)
-    if (place === null) return shortlyHeld()
-    const [begun, entry] = await Promise.all([
-      book.begin(alert, { skipsSuperseded: target?.endpoint.skipsSuperseded ?? false }),
-      target === null ? null : calls.enter(alert, target, { isRetry }),
-    ])
+    const { begun, entry } = await begin(run, target)
     const known = begun.progress ?? nothingTried
     const next = beforeCall({ alert, begun, known, target, nowMs: now() })
     if (next.kind !== 'call') {
@@ -118,8 +116,34 @@ export function createDeliver(
       place,
       signal,
     }
-    // Awaited here, so that the place is kept until then.
+    // Awaited here, so that a retry counts until then.
     return await attempt(call, known)
+  }
+
+  function countRetry(): Disposable {
+    retriesUnderWay += 1
+    return { [Symbol.dispose]: () => void (retriesUnderWay -= 1) }
+  }
+
+  /** Enters the lane and reads what is known of the alert. */
+  async function begin({ alert, isRetry, isDoubtful }: AlertRun, target: KnownEndpoint | null) {
+    const { partition } = alert
+    const read = () => book.begin(alert, { skipsSuperseded: target?.endpoint.skipsSuperseded ?? false })
+    const entering = target === null ? null : calls.enter(alert, target, { isRetry })
+    if (!isDoubtful && !receiptsSeen.isDoubtful(partition)) {
+      const [begun, entry] = await Promise.all([read(), entering])
+      return { begun, entry }
+    }
+    // In this order: who has left the lane before has its receipt in the log, or its progress in Redis.
+    const entry = await entering
+    try {
+      await receiptsSeen.upTo(partition)
+      return { begun: await read(), entry }
+    } catch (error) {
+      // A lease that cannot be given back now ends by itself.
+      if (entry?.kind === 'go') await calls.leave(alert).catch(() => undefined)
+      throw error
+    }
   }
 
   async function withoutCall(alert: OwedAlert, { known, next, body }: Standing): Promise<Run> {
@@ -144,15 +168,6 @@ export function createDeliver(
   }
 
   async function attempt(call: Call, known: Progress): Promise<Run> {
-    underWay.add(call.alert.id)
-    try {
-      return await attemptNow(call, known)
-    } finally {
-      underWay.delete(call.alert.id)
-    }
-  }
-
-  async function attemptNow(call: Call, known: Progress): Promise<Run> {
     const { alert, target } = call
     const end = await calls.make(call)
     const { verdict, step, startedMs, endedMs } = end
@@ -173,19 +188,39 @@ export function createDeliver(
       return { kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' }
     }
     const outcome: Outcome = { ...step, at: endedMs }
-    const settling = settle(alert, { final: progress, outcome, body: call.body, isCountedDown: true })
-    const leaving = untilEnded(call, () => calls.ended(call, end)).then(() =>
-      noteFate(target, { verdict, nowMs: endedMs }),
-    )
-    // The receipt says that nothing is to be sent again. When it does not come at once, the progress has to say so.
-    const [kept] = await Promise.allSettled([
-      isDoneWithin(settling, receiptPatienceMs).then((isSettled) =>
-        isSettled ? undefined : untilEnded(call, () => book.keep(alert, progress)),
-      ),
-      leaving,
-    ])
-    if (kept.status === 'rejected') throw kept.reason
+    const last: Settling = { final: progress, outcome, body: call.body, isCountedDown: true }
+    if (!isDelivered) {
+      // Its job fails, and the sweep lets failed jobs run again.
+      await untilWrittenOrFull(call, () => book.keep(alert, progress))
+      await endCall()
+      return settle(alert, last)
+    }
+    const settling = settle(alert, last)
+    await receiptOrProgress(call, { settling, progress })
+    await endCall()
     return settling
+
+    /** The lease lasts until receipt or progress say that nothing is to be sent again, whoever runs the job. */
+    async function endCall(): Promise<void> {
+      await untilWrittenOrFull(call, () => calls.ended(call, end))
+      await noteFate(target, { verdict, nowMs: endedMs })
+    }
+  }
+
+  /** Resolves when a delivery is in its receipt, or, where that takes its time, in Redis. */
+  async function receiptOrProgress(
+    call: Call,
+    { settling, progress }: { settling: Promise<Run>; progress: Progress },
+  ): Promise<void> {
+    let isSettled = false
+    const ended = settling.then(
+      () => void (isSettled = true),
+      () => undefined,
+    )
+    await endsWithin(ended, receiptPatienceMs)
+    await untilWrittenOrFull(call, async () => {
+      if (!isSettled) await book.keep(call.alert, progress)
+    })
   }
 
   async function noteFate(target: KnownEndpoint, of: { verdict: Verdict; nowMs: number }): Promise<void> {
@@ -201,7 +236,7 @@ export function createDeliver(
   }
 
   /** The same for what comes before a settlement, which makes room where there is none. */
-  function untilEnded(call: Call, write: () => Promise<unknown>): Promise<void> {
+  function untilWrittenOrFull(call: Call, write: () => Promise<unknown>): Promise<void> {
     return untilWritten(call, async () => {
       try {
         await write()
@@ -232,7 +267,9 @@ export function createDeliver(
   async function settle(alert: OwedAlert, of: Settling): Promise<Run> {
     if (of.final.lastError === 'gone') await fate.isGone(alert.endpointId)
     await receipts.write(receiptOf(alert, of))
-    settlements.add({ alert, isCountedDown: of.isCountedDown ?? false })
+    const ended = settlements.add({ alert, isCountedDown: of.isCountedDown ?? false })
+    // Its job fails, and the sweep lets failed jobs without a marker run again.
+    if (of.outcome.kind === 'given_up') await ended
     report.settled(alert, of.outcome)
     return { kind: 'settled', outcome: of.outcome }
   }
@@ -286,21 +323,12 @@ function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertR
 
 const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
 
-/** False also for what fails. */
-async function isDoneWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), ms)
-  try {
-    return await Promise.race([
-      work.then(
-        () => true,
-        () => false,
-      ),
-      tooLate,
-    ])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Waits for what never rejects, but not for longer. */
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([work, tooLate])
+  clearTimeout(timer)
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

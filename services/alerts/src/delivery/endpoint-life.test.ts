@@ -54,7 +54,7 @@ test('an endpoint’s whole life stands in its audit trail, and its alerts end a
   expect(await deliver()).toMatchObject({ outcome: { kind: 'given_up', reason: 'endpoint_gone' } })
 
   const trail = scene.endpoint()?.history.map(({ at, by, action, detail }) => {
-    const hours = (Date.parse(at) - startMs) / hourMs
+    const hours = Math.floor((Date.parse(at) - startMs) / hourMs)
     return [`${hours} h`, by, action, detail ?? ''].join(' ').trim()
   })
   expect(trail?.join('\n')).toBe(

@@ -131,6 +131,7 @@ export function openDelivery(options: {
         endpoints,
         now,
         random,
+        stop,
       }),
       ...(settings.locks === undefined ? {} : { locks: settings.locks }),
       stop,

@@ -22,6 +22,7 @@ export type ReplayPorts = {
   now: () => number
   /** From 0 to below 1. */
   random: () => number
+  stop: AbortSignal
 }
 
 const leastHoldMs = 5_000
@@ -30,14 +31,24 @@ const leastHoldMs = 5_000
  * Creates the work of a job that sends an alert once more: in its endpoint's lane, as a retry is, and with nothing left
  * behind but the attempt log. An endpoint that is not in use gets nothing.
  */
-export function createDeliverReplay({ bodies, calls, endpoints, now, random }: ReplayPorts): DeliverReplay {
+export function createDeliverReplay({
+  bodies,
+  calls,
+  endpoints,
+  now,
+  random,
+  stop,
+}: ReplayPorts): DeliverReplay {
   return async function deliverReplay({ alert, replayId, attempt }, { signal }) {
-    const [target, body] = await Promise.all([endpoints.find(alert.endpointId), bodies.of(alert, replayId)])
+    const body = await bodies.of(alert, replayId)
     const deadlineMs = alert.owedSinceMs + alertLifeMs
-    if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     if (body === null || now() >= deadlineMs) return ended
-    using place = await calls.place(target)
-    if (place === null) return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
+    using place = await calls.place(await endpoints.find(alert.endpointId))
+    // A call that begins after the stop might be cut off.
+    if (place === null || stop.aborted) return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
+    // Anew: the place may have been a while in coming.
+    const target = await endpoints.find(alert.endpointId)
+    if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     const entry = await calls.enter(alert, target, { isRetry: true })
     if (entry.kind === 'wait') {
       // The backlog does not count replays, so they would all ask again at once.

@@ -9,8 +9,8 @@ export type Settlement = {
 }
 
 export type Settlements = AsyncDisposable & {
-  /** Ends the obligation soon, together with others of its partition. */
-  add(settlement: Settlement): void
+  /** Ends the obligation soon, together with others. Resolves when that is done, or left to others; never rejects. */
+  add(settlement: Settlement): Promise<void>
   /** Whether Redis still has to hear of this one. */
   has(alertId: string): boolean
 }
@@ -20,11 +20,15 @@ const gatherMs = 25
 /** Ended by one script. */
 const mostAtOnce = 100
 const retryMs = 500
-const mostTries = 20
+/** After that no other try is made; a try that hangs is ended by the connection's own limit. */
+const limitMs = 10_000
+const closingLimitMs = 1_000
+
+type Batch = { settlements: Settlement[]; written: Promise<void> }
 
 /**
- * Creates what marks alerts as settled and ends their obligations. Nobody waits for it: what Redis does not hear of for
- * ten seconds is left to the tailer, which writes the marker, and to the sweeper, which ends the obligation.
+ * Creates what marks alerts as settled and ends their obligations. What Redis does not hear of for ten seconds is left to
+ * the tailer, which writes the marker, and to the sweeper, which ends the obligation.
  */
 export function createSettlements({
   book,
@@ -39,30 +43,39 @@ export function createSettlements({
 }): Settlements {
   const pending = new Set<string>()
   const underWay = new Set<Promise<void>>()
-  let gathered: Settlement[] = []
-  let timer: NodeJS.Timeout | undefined
+  let gathering: Batch | null = null
+  let closeByMs = Number.POSITIVE_INFINITY
 
-  function flush(): void {
-    clearTimeout(timer)
-    timer = undefined
-    const taken = gathered
-    gathered = []
-    for (const [partition, ofPartition] of Map.groupBy(taken, ({ alert }) => alert.partition)) {
-      for (let start = 0; start < ofPartition.length; start += mostAtOnce) {
-        const work = write(partition, ofPartition.slice(start, start + mostAtOnce))
-        underWay.add(work)
-        void work.then(() => underWay.delete(work))
+  function gather(): Batch {
+    const settlements: Settlement[] = []
+    const gathered = new Promise((resolve) => setTimeout(resolve, gatherMs))
+    const written = gathered.then(async () => {
+      gathering = null
+      await writeAll(settlements)
+    })
+    underWay.add(written)
+    void written.then(() => underWay.delete(written))
+    return { settlements, written }
+  }
+
+  async function writeAll(settlements: readonly Settlement[]): Promise<void> {
+    const works: Promise<void>[] = []
+    for (const [partition, its] of Map.groupBy(settlements, ({ alert }) => alert.partition)) {
+      for (let start = 0; start < its.length; start += mostAtOnce) {
+        works.push(write(partition, its.slice(start, start + mostAtOnce)))
       }
     }
+    await Promise.all(works)
   }
 
   async function write(partition: number, settlements: readonly Settlement[]): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
+    const giveUpAtMs = performance.now() + limitMs
+    for (;;) {
       try {
         await book.settle(partition, settlements, now())
         break
       } catch (error) {
-        if (tries === mostTries) {
+        if (performance.now() + retryMs > Math.min(giveUpAtMs, closeByMs)) {
           onLeft(settlements.length, error)
           break
         }
@@ -75,13 +88,19 @@ export function createSettlements({
   return {
     add(settlement) {
       pending.add(settlement.alert.id)
-      gathered.push(settlement)
-      timer ??= setTimeout(flush, gatherMs)
+      gathering ??= gather()
+      gathering.settlements.push(settlement)
+      return gathering.written
     },
     has: (alertId) => pending.has(alertId),
     async [Symbol.asyncDispose]() {
-      flush()
-      await Promise.all(underWay)
+      closeByMs = performance.now() + closingLimitMs
+      let timer: NodeJS.Timeout | undefined
+      const tooLate = new Promise((resolve) => {
+        timer = setTimeout(resolve, closingLimitMs)
+      })
+      await Promise.race([Promise.all(underWay), tooLate])
+      clearTimeout(timer)
     },
   }
 }

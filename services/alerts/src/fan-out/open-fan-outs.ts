@@ -4,7 +4,7 @@ import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Redis } from 'ioredis'
 import { createAlertBook } from '../adapters/alert-book.ts'
-import { queueName, queuePrefix } from '../adapters/alert-queue.ts'
+import type { AlertQueue } from '../adapters/alert-queue.ts'
 import type { Endpoints } from '../endpoints/open-endpoints.ts'
 import { createAlertsOfChanges, type ReadReport } from './alerts-of-changes.ts'
 import { createAlertsOfEndpoints } from './alerts-of-endpoints.ts'
@@ -17,9 +17,6 @@ export type FanOuts = AsyncDisposable & {
   endpoints: EndpointsFanOut
   failed: readonly Promise<Error>[]
 }
-
-/** BullMQ's score of the last priority, at which replays wait: they are sent beside, and hold nobody back. */
-const lastScore = `(${2_097_151 * 2 ** 32}`
 
 /** Reads the changes, and the endpoints' own news for operators, and turns both into obligations and jobs. */
 export async function openFanOuts({
@@ -36,7 +33,7 @@ export async function openFanOuts({
   groupId: string
   redis: Redis
   keyPrefix: string
-  queue: FanOutPorts['queue']
+  queue: Pick<AlertQueue, 'add' | 'countWaiting'>
   endpoints: Endpoints
   receiptsSeen: FanOutPorts['receiptsSeen']
   reader: PartitionReader
@@ -52,8 +49,7 @@ export async function openFanOuts({
     await openFanOut({
       ...shared,
       topic: topics.changes.name,
-      countWaiting: () =>
-        redis.zcount(`${queuePrefix(keyPrefix)}:${queueName}:prioritized`, '-inf', lastScore),
+      countWaiting: () => options.queue.countWaiting(),
       book: createAlertBook(store),
       alertsOf: createAlertsOfChanges({ endpoints: endpoints.view, report }),
     }),
