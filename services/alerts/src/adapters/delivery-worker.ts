@@ -3,6 +3,7 @@ import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deliver, Run } from '../delivery/delivery.ts'
 import type { DeliverReplay } from '../delivery/replay-delivery.ts'
 import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
+import { endsWithin } from '../ends-within.ts'
 import { alertOfJob } from './alert-queue.ts'
 import { disconnectTimeoutMs, reconnectPauseMs } from '@signalbox/redis-link/redis-link'
 
@@ -182,16 +183,6 @@ async function closeInTime(
   log.warn({ underWay: underWay.size }, 'worker.closed_late')
   await worker.abandon()
   await endsWithin(worker.disconnect(), writeBackMs)
-}
-
-async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), ms)
-  try {
-    return await Promise.race([work.then(() => true), tooLate])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** After trouble of ours, which is no fault of the endpoint's: 2 to 5 s. */

@@ -1,6 +1,7 @@
 import { type AlertReceipt, eventTypesIn } from '@signalbox/contracts/alert'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { Verdict } from '../attempt/answer.ts'
+import { endsWithin } from '../ends-within.ts'
 import { alertLifeMs, type OwedAlert, registrationOf } from '../owed-alert.ts'
 import { type BeforeCall, beforeCall } from './before-call.ts'
 import type { Call, EndpointCalls } from './endpoint-calls.ts'
@@ -322,13 +323,5 @@ function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertR
 }
 
 const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
-
-/** Waits for what never rejects, but not for longer. */
-async function endsWithin(work: Promise<unknown>, ms: number): Promise<void> {
-  const { promise: tooLate, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  await Promise.race([work, tooLate])
-  clearTimeout(timer)
-}
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

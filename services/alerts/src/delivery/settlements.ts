@@ -1,4 +1,5 @@
 import type { AlertBook } from '../adapters/alert-book.ts'
+import { endsWithin } from '../ends-within.ts'
 import type { OwedAlert } from '../owed-alert.ts'
 
 /** An alert whose receipt is in the log. */
@@ -95,12 +96,7 @@ export function createSettlements({
     has: (alertId) => pending.has(alertId),
     async [Symbol.asyncDispose]() {
       closeByMs = performance.now() + closingLimitMs
-      let timer: NodeJS.Timeout | undefined
-      const tooLate = new Promise((resolve) => {
-        timer = setTimeout(resolve, closingLimitMs)
-      })
-      await Promise.race([Promise.all(underWay), tooLate])
-      clearTimeout(timer)
+      await endsWithin(Promise.all(underWay), closingLimitMs)
     },
   }
 }
