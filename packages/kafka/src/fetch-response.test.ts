@@ -6,7 +6,7 @@ import batches from 'kafkajs/src/protocol/recordBatch/v0/index.js'
 import fetch from 'kafkajs/src/protocol/requests/fetch/index.js'
 import kafkaJsResponse from 'kafkajs/src/protocol/requests/fetch/v11/response.js'
 import { describe, expect, test } from 'vitest'
-import { toConsumedRecord } from './consumed-record.ts'
+import { type ConsumedRecord, toConsumedRecord } from './consumed-record.ts'
 import { useOwnFetchDecoding } from './fetch-decoding.ts'
 import { decodeFetchResponse } from './fetch-response.ts'
 
@@ -27,7 +27,10 @@ type PartitionPlan = { partition: number; batches: BatchPlan[]; cutBytes: number
 
 const attributesAt = 21
 const buffer = (maxLength: number) => fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes))
-const name = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((each) => each !== '__proto__')
+const name = fc.oneof(
+  fc.constantFrom('kind', 'kind-of'),
+  fc.string({ unit: 'grapheme', maxLength: 40 }).filter((each) => each !== '__proto__'),
+)
 const record: fc.Arbitrary<RecordPlan> = fc.record({
   offsetDelta: fc.nat({ max: 2 ** 30 }),
   timestampDelta: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
@@ -49,8 +52,19 @@ const batch: fc.Arbitrary<BatchPlan> = fc.record({
   isControl: fc.boolean(),
   transactional: fc.boolean(),
   producerId: fc.bigInt({ min: -1n, max: 2n ** 50n }),
-  records: fc.array(record, { minLength: 1, maxLength: 8 }),
+  records: fc
+    .tuple(fc.array(record, { minLength: 1, maxLength: 8 }), fc.infiniteStream(fc.boolean()))
+    .map(([records, areAsBefore]) => records.reduce(withHeadersOfBefore(areAsBefore), [])),
 })
+
+/** Some records in a row have the same headers, as those of a topic have. */
+function withHeadersOfBefore(areAsBefore: Iterator<boolean>) {
+  return (records: RecordPlan[], next: RecordPlan) => {
+    const before = records.at(-1)
+    const isAsBefore = before !== undefined && areAsBefore.next().value === true
+    return [...records, isAsBefore ? { ...next, headers: before.headers } : next]
+  }
+}
 const partition: fc.Arbitrary<PartitionPlan> = fc.record({
   partition: fc.nat({ max: 300 }),
   batches: fc.array(batch, { maxLength: 4 }),
@@ -116,7 +130,7 @@ function summary(response: Awaited<ReturnType<typeof decodeFetchResponse | typeo
         abortedTransactions: each.abortedTransactions,
         preferredReadReplica: each.preferredReadReplica,
         messages: each.messages.map((message) => ({
-          ...toConsumedRecord(topicName, each.partition, message),
+          ...readOut(toConsumedRecord(topicName, each.partition, message)),
           offsetText: message.offset,
           keyBytes: message.key,
           isControlRecord: message.isControlRecord,
@@ -126,6 +140,20 @@ function summary(response: Awaited<ReturnType<typeof decodeFetchResponse | typeo
       })),
     })),
   }
+}
+
+/** With its headers in a plain map, as asked for by each of the ways to do so. */
+function readOut(record: ConsumedRecord): ConsumedRecord {
+  const { headers } = record
+  const listed = new Map(headers)
+  expect(headers.size).toBe(listed.size)
+  expect([...headers.keys()].map((each) => [each, headers.get(each)])).toEqual([...listed])
+  expect([...headers.values()]).toEqual([...listed.values()])
+  const told: [string, Buffer][] = []
+  headers.forEach((content, each) => told.push([each, content]))
+  expect(told).toEqual([...listed])
+  for (const each of ['', 'kind', 'kind-of', 'none']) expect(headers.has(each)).toBe(listed.has(each))
+  return { ...record, headers: listed }
 }
 
 describe('our reading of a Fetch answer', () => {
@@ -188,9 +216,28 @@ describe('our reading of a Fetch answer', () => {
     bytes[lastLength] = 1
     const { responses } = await decodeFetchResponse(bytes)
     const headers = responses[0]?.partitions[0]?.messages[0]?.headersByName
-    expect(headers).toEqual(new Map([['a', Buffer.from('1')]]))
+    expect([...(headers ?? [])]).toEqual([['a', Buffer.from('1')]])
     const theirs = (await kafkaJsResponse.decode(bytes)).responses[0]?.partitions[0]?.messages[0]
-    expect(theirs && toConsumedRecord('t', 0, theirs).headers).toEqual(headers)
+    expect(theirs && readOut(toConsumedRecord('t', 0, theirs)).headers).toEqual(new Map(headers))
+  })
+
+  test('tells the last of a repeated header, and none when that one is without a value', async () => {
+    const headers = { a: [Buffer.from('1'), Buffer.from('2')], b: Buffer.from('3') }
+    const plan: RecordPlan = { offsetDelta: 0, timestampDelta: 0, key: null, value: null, headers }
+    const bytes = await encodeResponse([
+      { topic: 't', partitions: [{ partition: 0, batches: [oneBatch([plan, plan])], cutBytes: 0 }] },
+    ])
+    const second = async () => {
+      const { responses } = await decodeFetchResponse(bytes)
+      const message = responses[0]?.partitions[0]?.messages[1]
+      return [...(message?.headersByName ?? [])].map(([name, content]) => `${name}=${String(content)}`)
+    }
+    expect(await second()).toEqual(['a=2', 'b=3'])
+    bytes.write('b', bytes.lastIndexOf('a\x022'), 'latin1')
+    expect(await second()).toEqual(['a=1', 'b=3'])
+    // The length 1 of the last header's value becomes -1.
+    bytes[bytes.length - 2] = 1
+    expect(await second()).toEqual(['a=1'])
   })
 
   test('fails for what it cannot read instead of leaving it out', async () => {

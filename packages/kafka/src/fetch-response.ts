@@ -1,6 +1,7 @@
 // oxlint-disable-next-line typescript/triple-slash-reference -- packages that import this one need the types too
 /// <reference path="./kafkajs-internals.d.ts" />
 import compression from 'kafkajs/src/protocol/message/compression/index.js'
+import { HeaderNames, noNames, RecordHeaders } from './record-headers.ts'
 
 /** What the records of a batch share and kafkajs asks for when it leaves out aborted transactions. */
 type BatchContext = { producerId: string; inTransaction: boolean; isControlBatch: boolean }
@@ -12,8 +13,7 @@ export class FetchedRecord {
   readonly timestampMs: number
   readonly key: Buffer | null
   readonly value: Buffer | null
-  /** Of a repeated header the last one. */
-  readonly headersByName: ReadonlyMap<string, Buffer>
+  readonly headersByName: RecordHeaders
 
   constructor(
     batchContext: BatchContext,
@@ -21,7 +21,7 @@ export class FetchedRecord {
     timestampMs: number,
     key: Buffer | null,
     value: Buffer | null,
-    headersByName: ReadonlyMap<string, Buffer>,
+    headersByName: RecordHeaders,
   ) {
     this.batchContext = batchContext
     this.at = at
@@ -131,6 +131,7 @@ async function readPartition(input: Reader): Promise<FetchedPartition> {
 
 async function readBatches(input: Reader): Promise<{ messages: FetchedRecord[]; readTo: bigint | null }> {
   const messages: FetchedRecord[] = []
+  let names = noNames
   let readTo: bigint | null = null
   while (input.remaining() >= batchHeaderBytes) {
     const start = input.at
@@ -157,7 +158,9 @@ async function readBatches(input: Reader): Promise<{ messages: FetchedRecord[]; 
     const appendedAtMs = (attributes & logAppendTime) === 0 ? null : maxTimestampMs
     const records = await recordsOf(attributes, input, end)
     for (let left = count; left > 0; left--) {
-      messages.push(readRecord(records, batchContext, firstOffset, firstTimestampMs, appendedAtMs))
+      const message = readRecord(records, names, batchContext, firstOffset, firstTimestampMs, appendedAtMs)
+      names = message.headersByName.names
+      messages.push(message)
     }
     input.at = end
     readTo = firstOffset + BigInt(lastOffsetDelta) + 1n
@@ -175,6 +178,7 @@ async function recordsOf(attributes: number, input: Reader, end: number): Promis
 
 function readRecord(
   input: Reader,
+  namesBefore: HeaderNames,
   batchContext: BatchContext,
   firstOffset: bigint,
   firstTimestampMs: number,
@@ -187,13 +191,7 @@ function readRecord(
   const offset = firstOffset + BigInt(input.varint())
   const key = input.bytes(input.varint())
   const value = input.bytes(input.varint())
-  const headers = new Map<string, Buffer>()
-  for (let left = input.varint(); left > 0; left--) {
-    const name = input.text(input.varint())
-    const content = input.bytes(input.varint())
-    if (content === null) headers.delete(name)
-    else headers.set(name, content)
-  }
+  const headers = readHeaders(input, namesBefore)
   input.at = end
   return new FetchedRecord(
     batchContext,
@@ -205,6 +203,26 @@ function readRecord(
   )
 }
 
+/** @param expected the names that the record before had: to compare them costs less than to read them */
+function readHeaders(input: Reader, expected: HeaderNames): RecordHeaders {
+  const count = input.varint()
+  const spans: number[] = []
+  let others: string[] | null = null
+  for (let place = 0; place < count; place++) {
+    const name = others === null ? expected.encoded[place] : undefined
+    if (name === undefined || !input.skip(name)) {
+      others ??= expected.all.slice(0, place)
+      others.push(input.text(input.varint()))
+    }
+    const length = input.varint()
+    spans.push(input.at, input.at + length)
+    if (length > 0) input.at += length
+  }
+  const isExpected = others === null && count === expected.all.length
+  const names = isExpected ? expected : new HeaderNames(others ?? expected.all.slice(0, count))
+  return new RecordHeaders(input.whole, names, spans)
+}
+
 /** Reads Kafka's primitive types one after the other. */
 class Reader {
   at = 0
@@ -212,6 +230,11 @@ class Reader {
 
   constructor(buffer: Buffer) {
     this.#buffer = buffer
+  }
+
+  /** All that is read, however far that has come. */
+  get whole(): Buffer {
+    return this.#buffer
   }
 
   get length(): number {
@@ -269,6 +292,15 @@ class Reader {
     if (length < 0) return null
     const at = this.#advance(length)
     return this.#buffer.subarray(at, at + length)
+  }
+
+  /** Whether these bytes come next; then they are read. */
+  skip(bytes: Buffer): boolean {
+    for (let index = 0; index < bytes.length; index++) {
+      if (this.#buffer[this.at + index] !== bytes[index]) return false
+    }
+    this.at += bytes.length
+    return true
   }
 
   text(length: number): string {

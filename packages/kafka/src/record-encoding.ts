@@ -1,4 +1,4 @@
-import { mostVarintBytes, writeVarint } from './varint.ts'
+import { mostVarintBytes, varintLetters, writeVarint } from './varint.ts'
 
 /** What of a record goes into its bytes. */
 export type RecordContent = {
@@ -14,8 +14,6 @@ export type EncodedRecord = { chunk: Buffer; from: number; to: number }
 export const mostRecordPrefixBytes = 2 * mostVarintBytes + 2
 
 const defaultChunkBytes = 128 * 1024
-/** Up to here a text is written character by character, which takes less time than asking the runtime to do it. */
-const shortText = 63
 
 /**
  * Encodes records once, whatever becomes of them: sending them again takes no more than copying. One behind the other
@@ -32,58 +30,79 @@ export class RecordEncoder {
     this.#chunk = Buffer.allocUnsafeSlow(chunkBytes)
   }
 
-  encode({ key, value, headers = {} }: RecordContent): EncodedRecord {
+  encode(record: RecordContent): EncodedRecord {
     this.#from = this.#at
-    this.#content(key)
-    this.#content(value)
-    const names = Object.keys(headers)
-    this.#length(names.length)
-    for (const name of names) {
-      this.#text(name)
-      this.#content(headers[name] ?? null)
+    if (!this.#inLetters(record)) {
+      this.#at = this.#from
+      this.#inPieces(record)
     }
     return { chunk: this.#chunk, from: this.#from, to: this.#at }
   }
 
-  #content(content: string | Buffer | null): void {
-    if (typeof content === 'string') return this.#text(content)
-    this.#length(content === null ? -1 : content.length)
-    if (content === null) return
-    this.#reserve(content.length)
-    this.#chunk.set(content, this.#at)
-    this.#at += content.length
-  }
-
-  #text(text: string): void {
-    if (text.length > shortText || !this.#shortAscii(text)) this.#anyText(text)
-  }
-
-  /** False, and nothing is written, when it is not ASCII. */
-  #shortAscii(text: string): boolean {
-    this.#reserve(1 + text.length)
-    const chunk = this.#chunk
-    let at = writeVarint(chunk, this.#at, text.length)
-    for (let index = 0; index < text.length; index++) {
-      const code = text.charCodeAt(index)
-      if (code > 0x7f) return false
-      chunk[at++] = code
+  /**
+   * Writes all texts as one, which takes less than one by one. False when that cannot be done, because one of them is
+   * not ASCII or a header is bytes; what was written then is to be written again.
+   */
+  #inLetters({ key, value, headers }: RecordContent): boolean {
+    let letters = new Letters()
+    letters.text(key)
+    if (typeof value === 'string') letters.text(value)
+    else {
+      letters.number(value === null ? -1 : value.length)
+      if (value !== null) {
+        if (!this.#ascii(letters)) return false
+        this.#bytes(value)
+        letters = new Letters()
+      }
     }
-    this.#at = at
+    const named = new Letters()
+    let count = 0
+    for (const name in headers) {
+      const header = headers[name]
+      if (typeof header !== 'string') return false
+      named.text(name)
+      named.text(header)
+      count += 1
+    }
+    letters.number(count)
+    letters.add(named)
+    return this.#ascii(letters)
+  }
+
+  #ascii({ all, beyondAscii }: Letters): boolean {
+    // In UTF-8 each letter beyond ASCII would take more than one byte.
+    if (Buffer.byteLength(all) !== all.length + beyondAscii) return false
+    this.#reserve(all.length)
+    this.#at += this.#chunk.write(all, this.#at, all.length, 'latin1')
     return true
   }
 
-  #anyText(text: string): void {
-    const bytes = Buffer.byteLength(text)
-    this.#length(bytes)
-    this.#reserve(bytes)
-    // What is as long in bytes as in characters is ASCII and need not be looked at again.
-    this.#chunk.write(text, this.#at, bytes, bytes === text.length ? 'latin1' : 'utf8')
-    this.#at += bytes
+  #inPieces({ key, value, headers = {} }: RecordContent): void {
+    this.#piece(key)
+    this.#piece(value)
+    const names = Object.keys(headers)
+    this.#number(names.length)
+    for (const name of names) {
+      this.#piece(name)
+      this.#piece(headers[name] ?? null)
+    }
   }
 
-  #length(length: number): void {
+  #piece(content: string | Buffer | null): void {
+    if (content === null) return this.#number(-1)
+    this.#number(typeof content === 'string' ? Buffer.byteLength(content) : content.length)
+    this.#bytes(typeof content === 'string' ? Buffer.from(content) : content)
+  }
+
+  #number(value: number): void {
     this.#reserve(mostVarintBytes)
-    this.#at = writeVarint(this.#chunk, this.#at, length)
+    this.#at = writeVarint(this.#chunk, this.#at, value)
+  }
+
+  #bytes(content: Buffer): void {
+    this.#reserve(content.length)
+    this.#chunk.set(content, this.#at)
+    this.#at += content.length
   }
 
   /** Goes on in a new chunk with what is written of the record when the rest of this one is too short. */
@@ -95,5 +114,30 @@ export class RecordEncoder {
     this.#chunk = next
     this.#from = 0
     this.#at = written
+  }
+}
+
+const shortNumbers = Array.from({ length: 64 }, (_, value) => varintLetters(value))
+
+/** Parts of a record as one text, a letter for each byte, as long as all that is put into it is ASCII. */
+class Letters {
+  all = ''
+  /** How many of the letters are of numbers and not ASCII. */
+  beyondAscii = 0
+
+  text(text: string): void {
+    this.number(text.length)
+    this.all += text
+  }
+
+  number(value: number): void {
+    const letters = shortNumbers[value] ?? varintLetters(value)
+    this.all += letters
+    this.beyondAscii += letters.length - 1
+  }
+
+  add(other: Letters): void {
+    this.all += other.all
+    this.beyondAscii += other.beyondAscii
   }
 }
