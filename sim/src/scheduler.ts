@@ -32,6 +32,8 @@ export const askAtOnce: Ask = async (_, effect) => effect()
 export type Step = Call & {
   process: Process
   half: 'request' | 'answer'
+  /** Rises with each call. */
+  place: number
   go(): void
   /** The process hears of trouble instead. */
   fail(problem: string): void
@@ -46,6 +48,7 @@ const { setImmediate: realSetImmediate } = globalThis
 /** Everything that is under way, and the choice of what goes on next. */
 export function createScheduler({ random, clock }: { random: Random; clock: VirtualClock }) {
   const waiting: Step[] = []
+  let calls = 0
   let steps = 0
   let at: Process | null = null
 
@@ -53,12 +56,11 @@ export function createScheduler({ random, clock }: { random: Random; clock: Virt
     return (call, effect) =>
       new Promise((resolve, reject) => {
         const fail = (problem: string) => reject(new Error(`${call.what}: ${problem}`))
-        const answer = (go: () => void) => waiting.push({ ...call, process, half: 'answer', go, fail })
+        const step = { ...call, process, place: (calls += 1), fail }
+        const answer = (go: () => void) => waiting.push({ ...step, half: 'answer', go })
         waiting.push({
-          ...call,
-          process,
+          ...step,
           half: 'request',
-          fail,
           go() {
             try {
               const result = effect()
@@ -69,6 +71,16 @@ export function createScheduler({ random, clock }: { random: Random; clock: Virt
           },
         })
       })
+  }
+
+  /** The view is asked over one connection, so requests of a process take effect in the order in which they are made. */
+  function isInTurn(step: Step): boolean {
+    const isBefore = (other: Step) =>
+      other.process === step.process &&
+      other.system === step.system &&
+      other.half === 'request' &&
+      other.place < step.place
+    return step.system !== 'state redis' || step.half === 'answer' || !waiting.some(isBefore)
   }
 
   return {
@@ -87,7 +99,7 @@ export function createScheduler({ random, clock }: { random: Random; clock: Virt
 
     /** Goes one step on, or moves the clock on when nothing can go on; false when nothing is left to happen. */
     async step(meddle: Meddler): Promise<boolean> {
-      const able = waiting.filter(({ process }) => process.state === 'running')
+      const able = waiting.filter((each) => each.process.state === 'running' && isInTurn(each))
       const step = able[random.below(able.length)]
       if (step === undefined) {
         const moved = clock.skipToNext()

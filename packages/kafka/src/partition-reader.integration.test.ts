@@ -51,7 +51,8 @@ describe('a range', () => {
     const records = await readAll({ topic, partition: 2, from: 10n, to: 60n })
     expect(offsetsOf(records)).toEqual(upTo(60, 10))
     expect(records.map(({ value }) => Number(value))).toEqual(upTo(60, 10).map((offset) => offset * 4 + 2))
-    expect(records[0]).toMatchObject({ topic, partition: 2, key: 'key-42', headers: new Map() })
+    expect(records[0]).toMatchObject({ topic, partition: 2, key: 'key-42' })
+    expect([...(records[0]?.headers ?? ['none'])]).toEqual([])
   })
 
   test('ends at the end of the log when that comes first, and may hold nothing', async () => {
@@ -190,13 +191,11 @@ describe('whatever the log holds', () => {
     )
     const [record] = await readAll({ topic, partition: 3 })
     expect(record).toMatchObject({ key: 'k', value: null, bytes: 1 })
-    expect(record?.headers).toEqual(
-      new Map([
-        ['a', Buffer.from('1')],
-        ['empty', Buffer.from('')],
-        ['ü', Buffer.from([0, 255])],
-      ]),
-    )
+    expect([...(record?.headers ?? [])]).toEqual([
+      ['a', Buffer.from('1')],
+      ['empty', Buffer.from('')],
+      ['ü', Buffer.from([0, 255])],
+    ])
     expect(Math.abs((record?.timestampMs ?? 0) - Date.now())).toBeLessThan(60_000)
   })
 })

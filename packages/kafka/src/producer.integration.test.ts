@@ -35,12 +35,10 @@ test('a record arrives with its key, value, headers and the broker’s time', as
   const [record, tombstone] = await readTopic(config, topic)
   expect(stored).toEqual({ kind: 'stored', offset: '0' })
   expect(record).toMatchObject({ topic, partition: 3, offset: 0n, key: 'a/ü', value, bytes: 7 })
-  expect(record?.headers).toEqual(
-    new Map([
-      ['kind', Buffer.from('x')],
-      ['raw', Buffer.from([1, 2])],
-    ]),
-  )
+  expect([...(record?.headers ?? [])]).toEqual([
+    ['kind', Buffer.from('x')],
+    ['raw', Buffer.from([1, 2])],
+  ])
   expect(record?.timestampMs).toBeGreaterThanOrEqual(before - 1_000)
   expect(record?.timestampMs).toBeLessThanOrEqual(Date.now() + 1_000)
   expect(tombstone).toMatchObject({ offset: 1n, value: null })

@@ -68,8 +68,9 @@ export type RegistrationStore = AsyncDisposable & {
   }): Promise<Saved>
 
   // A rebuild: begin, clear until `next` is null, restore, finish. What another worker does meanwhile is fenced, and
-  // when another worker begins one, so is this. Each step changes the marker and gives the one for the next step, so
-  // that a rebuild is fenced, too, when Redis has lost some of its steps.
+  // when another worker begins one, so is this. Each step moves the marker on, by `nextMarker`, so that a rebuild is
+  // fenced, too, when Redis has lost some of its steps. The next one may be asked for before one is answered: they come
+  // to Redis in their order, and behind one that was not done the next is fenced.
 
   /** Puts the marker in the place of the watermark expected, and drops books and lists. */
   beginRebuild(of: {
@@ -90,7 +91,7 @@ export type RegistrationStore = AsyncDisposable & {
     registrations: readonly WrittenRegistration[]
     removed: readonly RegistrationRef[]
     attention: readonly AttentionMove[]
-  }): Promise<{ kind: 'restored'; marker: string } | Fenced>
+  }): Promise<Saved>
   /** Puts a watermark in the place of the marker. */
   finishRebuild(of: { partition: number; marker: string; next: string }): Promise<Saved>
 
@@ -136,6 +137,7 @@ const maxRegistrationsPerCall = 1_000
 /** A registration may have megabytes; a script that moves many of these is felt too. */
 const maxBytesPerLoad = 4 * 1024 * 1024
 const keysPerScan = 1_000
+const scansPerClear = 50
 
 const loadReply = z.tuple([z.string().nullable(), z.string().nullable()], z.string().nullable())
 const writeReply = z.tuple([z.enum(['OK', 'FENCED']), z.string()])
@@ -250,19 +252,20 @@ export async function openRegistrationStore(options: {
 
     async clear({ partition, marker, cursor }) {
       const pattern = keysOf({ prefix, partition }).everyMerchant
-      const [next, drop] = await asked('list the keys of a partition', () =>
-        redis.scan(cursor ?? '0', 'MATCH', pattern, 'COUNT', keysPerScan),
-      )
+      const scanFrom = (from: string) =>
+        asked('list the keys of a partition', () => redis.scan(from, 'MATCH', pattern, 'COUNT', keysPerScan))
+      let [next, drop] = await scanFrom(cursor ?? '0')
+      // Where there are many partitions, most keys that a scan comes by are of others.
+      for (let scans = 1; drop.length === 0 && next !== '0' && scans < scansPerClear; scans++) {
+        ;[next, drop] = await scanFrom(next)
+      }
       const cleared = await replaceWatermark({ partition, expected: marker, next: nextMarker(marker), drop })
       if (cleared.kind === 'fenced') return cleared
       return { kind: 'cleared', marker: nextMarker(marker), next: next === '0' ? null : next }
     },
 
-    async restore({ marker, ...batch }) {
-      const next = nextMarker(marker)
-      const restored = await write({ ...batch, expected: marker, next, counted: null })
-      return restored.kind === 'saved' ? { kind: 'restored', marker: next } : restored
-    },
+    restore: ({ marker, ...batch }) =>
+      write({ ...batch, expected: marker, next: nextMarker(marker), counted: null }),
 
     finishRebuild: ({ partition, marker, next }) => replaceWatermark({ partition, expected: marker, next }),
     setWatermark: replaceWatermark,

@@ -78,11 +78,9 @@ export function createMemoryStore() {
       return { kind: 'cleared', marker: next, next: registrations.size === 0 ? null : 'more' }
     },
     restore: async ({ marker, ...batch }) => {
-      const next = nextMarker(marker)
-      const restored = replace(marker, next)
-      if (restored.kind === 'fenced') return restored
-      write(batch)
-      return { kind: 'restored', marker: next }
+      const restored = replace(marker, nextMarker(marker))
+      if (restored.kind === 'saved') write(batch)
+      return restored
     },
     finishRebuild: async ({ marker, next }) => replace(marker, next),
   }

@@ -10,7 +10,7 @@ import {
   parseWatermark,
 } from '@signalbox/registration-store/watermark'
 import { foldVersion } from '@signalbox/registration/fold'
-import { expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
 import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
 import {
@@ -609,6 +609,50 @@ test('of two state records the one with the greater rev is the newer, whatever t
   await next.worker.attach(at)
   expect(next.memory.held.registrations.get('client/M/B')?.registration.version).toBe(1)
   expect(next.published.map(({ key }) => key)).toEqual(['client/M/B'])
+})
+
+/** A state topic that takes six batches, and a Redis that takes them in their order, each when it is told to. */
+async function longScene() {
+  const { memory, logs, at } = await foldedScene()
+  const [first] = logs.records(topics.state.name)
+  assert(first !== undefined)
+  // Copies of one record, which is the newest of its registration each time: in each part of the log three batches.
+  for (let copies = 0; copies < 2_400; copies++) logs.append(asWritten(first))
+  const next = createWorker({ logs })
+  const { restore } = next.memory.store
+  const asked: PromiseWithResolvers<void>[] = []
+  next.memory.store.restore = async (of) => {
+    const turn = Promise.withResolvers<void>()
+    asked.push(turn)
+    await turn.promise
+    return restore(of)
+  }
+  return { before: withoutContents(memory.held), next, at, asked }
+}
+
+describe('a rebuild of more than one batch', () => {
+  test('has two of them on their way to Redis, and no more', async () => {
+    const { before, next, at, asked } = await longScene()
+    const attached = next.worker.attach(at)
+    for (let done = 0; done < 6; done++) {
+      await vi.waitUntil(() => asked.length === Math.min(done + 2, 6))
+      asked[done]?.resolve()
+    }
+    expect(await attached).toMatchObject({ because: 'rebuilt' })
+    expect(asked.length).toBe(6)
+    expect(next.memory.held.registrations).toEqual(before)
+  })
+
+  test('writes nothing behind one that Redis has not written', async () => {
+    const { next, at, asked } = await longScene()
+    const attached = next.worker.attach(at)
+    await vi.waitUntil(() => asked.length === 2)
+    asked[0]?.reject(new Error('Redis is away'))
+    asked[1]?.resolve()
+    await expect(attached).rejects.toThrow('Redis is away')
+    expect(asked.length).toBe(2)
+    expect(next.memory.held.registrations.size).toBe(0)
+  })
 })
 
 const lossesBefore = ['clear', 'restore', 'finish'] as const

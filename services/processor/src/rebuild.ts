@@ -11,6 +11,7 @@ import { foldVersion } from '@signalbox/registration/fold'
 import {
   formatWatermark,
   isFromStart,
+  nextMarker,
   rebuildMarker,
   type Watermark,
 } from '@signalbox/registration-store/watermark'
@@ -58,6 +59,8 @@ export type Lost = { kind: 'lost'; problem: string; marker: string; stateEnd: bi
 const secondFoldMs = 48 * 3_600_000
 const mostRecords = 500
 const mostBytes = 1024 * 1024
+/** Batches on their way to Redis: while it writes one it has the next one already. */
+const mostWriting = 2
 
 /**
  * Creates the rebuild of a partition's view from its state topic. Whatever ends it half way leaves the marker in the
@@ -131,29 +134,30 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
     const { start, end } = await reader.bounds({ topic, partition })
     const newest = createNewestStates()
     let registrations = 0
-    /** The marker once what is on its way has been written; null: it was fenced. */
-    let writing: Promise<string | null> = Promise.resolve(first)
-    let marker: string | null
+    /** What is on its way to Redis, in its order; false: it was fenced. */
+    const writing: Promise<boolean>[] = []
+    let marker = first
     try {
       for await (const records of reader.read({ topic, partition, from: start, to: end })) {
         for (const batch of batchesOf(records)) {
           const restored = restoredIn(batch, newest)
           registrations += restored.registrations.length
-          // One batch is written while the next one is read and unpacked; more at a time could change places.
-          marker = await writing
-          if (marker === null) return { kind: 'fenced' }
-          writing = restore({ partition, marker, ...restored })
+          if (writing.length >= mostWriting && !(await writing.shift())) return { kind: 'fenced' }
+          const written = store
+            .restore({ partition, marker, ...restored })
+            .then(({ kind }) => kind === 'saved')
           // Whoever awaits it hears of its failure; until then nobody does, and that must not end the process.
-          writing.catch(() => undefined)
+          written.catch(() => undefined)
+          writing.push(written)
+          marker = nextMarker(marker)
         }
         const read = Number((records.at(-1)?.offset ?? start) - start) + 1
         report.rebuilding({ partition, registrations, read, total: Number(end - start) })
       }
-      marker = await writing
-      if (marker === null) return { kind: 'fenced' }
+      while (writing.length > 0) if (!(await writing.shift())) return { kind: 'fenced' }
     } finally {
-      // When reading fails nobody else looks at what became of the last batch.
-      await writing.catch(() => null)
+      // When one fails, or reading does, nobody else looks at what became of the others.
+      await Promise.allSettled(writing)
     }
 
     const unreadable = newest.unreadable()
@@ -173,11 +177,6 @@ export function createRebuild(ports: Ports, settings: { clusterId: string; topic
     return published.kind === 'published'
       ? { kind: 'loaded', marker, registrations, stateEnd: end }
       : published
-  }
-
-  async function restore(batch: Parameters<typeof store.restore>[0]): Promise<string | null> {
-    const restored = await store.restore(batch)
-    return restored.kind === 'restored' ? restored.marker : null
   }
 
   /** The raw offset from which to fold again: what was appended in the 48 h before the last record committed. */

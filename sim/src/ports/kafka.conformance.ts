@@ -57,12 +57,10 @@ export function kafkaConformance(open: () => Promise<Kafka>): void {
     expect(await producer.publish(numbered(topic, 0, 2), { deadlineMs })).toEqual([1n, 2n])
     const [first, tombstone, ...more] = await readAll(reader, { topic, partition: 0, from: 0n, to: 9n })
     expect(first).toMatchObject({ topic, partition: 0, offset: 0n, key: 'ä/b', value })
-    expect(first?.headers).toEqual(
-      new Map([
-        ['kind', Buffer.from('x')],
-        ['raw', Buffer.from([1])],
-      ]),
-    )
+    expect([...(first?.headers ?? [])]).toEqual([
+      ['kind', Buffer.from('x')],
+      ['raw', Buffer.from([1])],
+    ])
     expect(tombstone).toMatchObject({ offset: 1n, value: null })
     expect(more).toEqual([])
   })

@@ -110,14 +110,11 @@ export function createMemoryStore(options: {
         return { kind: 'cleared', marker, next: registrations.size > 0 ? 'more' : null }
       }),
 
-    async restore({ partition, marker: expected, ...batch }) {
-      const marker = nextMarker(expected)
-      const written = await write({ partition, expected }, 'restore', (view) => {
+    restore: ({ partition, marker: expected, ...batch }) =>
+      write({ partition, expected }, 'restore', (view) => {
         restored?.(partition)
-        return { ...changed(view, batch), watermark: marker }
-      })
-      return written.kind === 'saved' ? { kind: 'restored', marker } : written
-    },
+        return { ...changed(view, batch), watermark: nextMarker(expected) }
+      }),
 
     finishRebuild: ({ partition, marker, next }) =>
       write({ partition, expected: marker }, 'finish the rebuild', (view) => ({ ...view, watermark: next })),
