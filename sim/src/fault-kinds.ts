@@ -6,6 +6,7 @@ export const faultKinds = [
   'call fails',
   'answer lost',
   'call slow',
+  'script lands late',
   'kafka away',
   'state redis away',
   'state redis full',

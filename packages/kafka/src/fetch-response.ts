@@ -206,20 +206,33 @@ function readRecord(
 /** @param expected the names that the record before had: to compare them costs less than to read them */
 function readHeaders(input: Reader, expected: HeaderNames): RecordHeaders {
   const count = input.varint()
+  // A header takes two bytes at least.
+  if (count < 0 || count > input.remaining()) throw new Error(`a record cannot have ${count} headers`)
   const spans: number[] = []
-  let others: string[] | null = null
+  let all: string[] | null = null
+  let encoded: Buffer[] = []
   for (let place = 0; place < count; place++) {
-    const name = others === null ? expected.encoded[place] : undefined
+    const name = all === null ? expected.encoded[place] : undefined
     if (name === undefined || !input.skip(name)) {
-      others ??= expected.all.slice(0, place)
-      others.push(input.text(input.varint()))
+      if (all === null) {
+        all = expected.all.slice(0, place)
+        encoded = expected.encoded.slice(0, place)
+      }
+      const from = input.at
+      const length = input.varint()
+      if (length < 0) throw new Error(`the name of a header cannot have ${length} bytes`)
+      all.push(input.text(length))
+      encoded.push(input.whole.subarray(from, input.at))
     }
     const length = input.varint()
     spans.push(input.at, input.at + length)
     if (length > 0) input.at += length
   }
-  const isExpected = others === null && count === expected.all.length
-  const names = isExpected ? expected : new HeaderNames(others ?? expected.all.slice(0, count))
+  if (all === null && count === expected.all.length) return new RecordHeaders(input.whole, expected, spans)
+  const names = new HeaderNames(
+    all ?? expected.all.slice(0, count),
+    all === null ? expected.encoded.slice(0, count) : encoded,
+  )
   return new RecordHeaders(input.whole, names, spans)
 }
 

@@ -19,7 +19,10 @@ const record: fc.Arbitrary<RecordContent> = fc.record({
   headers: fc
     .array(
       fc.tuple(
-        fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 70 }),
+        fc.oneof(
+          { arbitrary: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 70 }), weight: 20 },
+          { arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 70 }), weight: 1 },
+        ),
         fc.oneof(
           { arbitrary: fc.string({ minLength: 60, maxLength: 140 }), weight: 20 },
           { arbitrary: text(20), weight: 2 },

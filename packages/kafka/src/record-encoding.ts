@@ -32,49 +32,41 @@ export class RecordEncoder {
 
   encode(record: RecordContent): EncodedRecord {
     this.#from = this.#at
-    if (!this.#inLetters(record)) {
-      this.#at = this.#from
-      this.#inPieces(record)
-    }
+    if (!this.#inLetters(record)) this.#inPieces(record)
     return { chunk: this.#chunk, from: this.#from, to: this.#at }
   }
 
   /**
-   * Writes all texts as one, which takes less than one by one. False when that cannot be done, because one of them is
-   * not ASCII or a header is bytes; what was written then is to be written again.
+   * Writes all texts as one, which takes less than one by one. False, and nothing is written, when that cannot be done:
+   * one of them is not ASCII, or a header is bytes.
    */
-  #inLetters({ key, value, headers }: RecordContent): boolean {
-    let letters = new Letters()
-    letters.text(key)
-    if (typeof value === 'string') letters.text(value)
-    else {
-      letters.number(value === null ? -1 : value.length)
-      if (value !== null) {
-        if (!this.#ascii(letters)) return false
-        this.#bytes(value)
-        letters = new Letters()
-      }
-    }
-    const named = new Letters()
-    let count = 0
-    for (const name in headers) {
+  #inLetters({ key, value, headers = {} }: RecordContent): boolean {
+    const before = new Letters()
+    before.text(key)
+    if (typeof value === 'string') before.text(value)
+    else before.number(value === null ? -1 : value.length)
+    const names = Object.keys(headers)
+    // What stands behind a value of bytes is another text.
+    const behind = Buffer.isBuffer(value) ? new Letters() : before
+    behind.number(names.length)
+    for (const name of names) {
       const header = headers[name]
       if (typeof header !== 'string') return false
-      named.text(name)
-      named.text(header)
-      count += 1
+      behind.text(name)
+      behind.text(header)
     }
-    letters.number(count)
-    letters.add(named)
-    return this.#ascii(letters)
+    if (!before.areAscii() || (behind !== before && !behind.areAscii())) return false
+    this.#letters(before)
+    if (Buffer.isBuffer(value)) {
+      this.#bytes(value)
+      this.#letters(behind)
+    }
+    return true
   }
 
-  #ascii({ all, beyondAscii }: Letters): boolean {
-    // In UTF-8 each letter beyond ASCII would take more than one byte.
-    if (Buffer.byteLength(all) !== all.length + beyondAscii) return false
+  #letters({ all }: Letters): void {
     this.#reserve(all.length)
     this.#at += this.#chunk.write(all, this.#at, all.length, 'latin1')
-    return true
   }
 
   #inPieces({ key, value, headers = {} }: RecordContent): void {
@@ -90,8 +82,14 @@ export class RecordEncoder {
 
   #piece(content: string | Buffer | null): void {
     if (content === null) return this.#number(-1)
-    this.#number(typeof content === 'string' ? Buffer.byteLength(content) : content.length)
-    this.#bytes(typeof content === 'string' ? Buffer.from(content) : content)
+    if (typeof content !== 'string') {
+      this.#number(content.length)
+      return this.#bytes(content)
+    }
+    const bytes = Buffer.byteLength(content)
+    this.#number(bytes)
+    this.#reserve(bytes)
+    this.#at += this.#chunk.write(content, this.#at, bytes, 'utf8')
   }
 
   #number(value: number): void {
@@ -136,8 +134,8 @@ class Letters {
     this.beyondAscii += letters.length - 1
   }
 
-  add(other: Letters): void {
-    this.all += other.all
-    this.beyondAscii += other.beyondAscii
+  /** Whether all texts are: in UTF-8 each letter beyond takes more than one byte. */
+  areAscii(): boolean {
+    return Buffer.byteLength(this.all) === this.all.length + this.beyondAscii
   }
 }

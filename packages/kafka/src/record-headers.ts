@@ -1,12 +1,10 @@
-import { mostVarintBytes, writeVarint } from './varint.ts'
-
 /** Headers of a record as it was fetched. What nobody asks for is never made; of a repeated header the last one counts. */
 export class RecordHeaders implements ReadonlyMap<string, Buffer> {
   readonly #bytes: Buffer
   readonly names: HeaderNames
   readonly #spans: readonly number[]
 
-  /** @param spans where the content of each header begins and ends in `bytes`, in turn; one without content ends first */
+  /** @param spans where each content begins and ends in `bytes`, in turn; where there is none, it ends before it begins */
   constructor(bytes: Buffer, names: HeaderNames, spans: readonly number[]) {
     this.#bytes = bytes
     this.names = names
@@ -14,7 +12,9 @@ export class RecordHeaders implements ReadonlyMap<string, Buffer> {
   }
 
   get size(): number {
-    return [...this.keys()].length
+    let size = 0
+    for (const name of this.names.places.keys()) if (this.has(name)) size += 1
+    return size
   }
 
   get(name: string): Buffer | undefined {
@@ -59,22 +59,16 @@ export class RecordHeaders implements ReadonlyMap<string, Buffer> {
 /** The names of a record's headers in their order. Most records of a topic have the same, so they share one of these. */
 export class HeaderNames {
   readonly all: readonly string[]
-  /** As each stands in a record, behind its length. */
+  /** Each as it stood in the record where it was read, behind its length. */
   readonly encoded: readonly Buffer[]
   /** Of a repeated name the last place. */
   readonly places: ReadonlyMap<string, number>
 
-  constructor(names: readonly string[]) {
-    this.all = names
-    this.encoded = names.map(withLength)
-    this.places = new Map(names.map((name, place) => [name, place]))
+  constructor(all: readonly string[], encoded: readonly Buffer[]) {
+    this.all = all
+    this.encoded = encoded
+    this.places = new Map(all.map((name, place) => [name, place]))
   }
 }
 
-export const noNames = new HeaderNames([])
-
-function withLength(name: string): Buffer {
-  const bytes = Buffer.from(name)
-  const length = Buffer.alloc(mostVarintBytes)
-  return Buffer.concat([length.subarray(0, writeVarint(length, 0, bytes.length)), bytes])
-}
+export const noNames = new HeaderNames([], [])

@@ -327,6 +327,9 @@ test('a rebuild replaces everything that a partition holds, and nobody else sees
   const old = Array.from({ length: 30 }, (_, index) => named({ merchant: `old-${index}` }))
   await saveTo(store, { next: 'w1', registrations: old, attention: [since('old-1', 1)], counted })
   await saveTo(store, { partition: 33, registrations: [named({ merchant: 'other' })] })
+  // Most keys are of other partitions: a scan finds few of this one's, or none.
+  const others = Array.from({ length: 20_000 }, (_, index) => `${keyPrefix}{p34}:m:client/${index}`)
+  await openRedis().mset(others.flatMap((key) => [key, '']))
   const readOne = () => store.read({ partition, merchant, cursor: null, limit: 9 })
   expect(await readOne()).toMatchObject({ complete: true })
 
@@ -368,8 +371,9 @@ test('a rebuild replaces everything that a partition holds, and nobody else sees
     '{p3}:watermark',
   ])
   expect(await store.readWatermark({ partition: 33 })).toBe('w')
-  const others = [named({ merchant: 'other' }).registration]
-  expect((await store.load({ partition: 33, registrations: others })).registrations).not.toEqual([null])
+  const foreign = [named({ merchant: 'other' }).registration]
+  expect((await store.load({ partition: 33, registrations: foreign })).registrations).not.toEqual([null])
+  expect(await openRedis().exists(...others)).toBe(others.length)
 })
 
 test('of a rebuild that another one has taken over, no step does anything', async () => {

@@ -70,7 +70,7 @@ export type RegistrationStore = AsyncDisposable & {
   // A rebuild: begin, clear until `next` is null, restore, finish. What another worker does meanwhile is fenced, and
   // when another worker begins one, so is this. Each step moves the marker on, by `nextMarker`, so that a rebuild is
   // fenced, too, when Redis has lost some of its steps. The next one may be asked for before one is answered: they come
-  // to Redis in their order, and behind one that was not done the next is fenced.
+  // to Redis in their order, and should they not, or should one not be done, the next is fenced.
 
   /** Puts the marker in the place of the watermark expected, and drops books and lists. */
   beginRebuild(of: {
@@ -264,7 +264,7 @@ export async function openRegistrationStore(options: {
       return { kind: 'cleared', marker: nextMarker(marker), next: next === '0' ? null : next }
     },
 
-    restore: ({ marker, ...batch }) =>
+    restore: async ({ marker, ...batch }) =>
       write({ ...batch, expected: marker, next: nextMarker(marker), counted: null }),
 
     finishRebuild: ({ partition, marker, next }) => replaceWatermark({ partition, expected: marker, next }),
