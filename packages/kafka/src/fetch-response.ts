@@ -209,31 +209,32 @@ function readHeaders(input: Reader, expected: HeaderNames): RecordHeaders {
   // A header takes two bytes at least.
   if (count < 0 || count > input.remaining()) throw new Error(`a record cannot have ${count} headers`)
   const spans: number[] = []
-  let all: string[] | null = null
-  let encoded: Buffer[] = []
-  for (let place = 0; place < count; place++) {
-    const name = all === null ? expected.encoded[place] : undefined
-    if (name === undefined || !input.skip(name)) {
-      if (all === null) {
-        all = expected.all.slice(0, place)
-        encoded = expected.encoded.slice(0, place)
-      }
-      const from = input.at
-      const length = input.varint()
-      if (length < 0) throw new Error(`the name of a header cannot have ${length} bytes`)
-      all.push(input.text(length))
-      encoded.push(input.whole.subarray(from, input.at))
-    }
-    const length = input.varint()
-    spans.push(input.at, input.at + length)
-    if (length > 0) input.at += length
+  let place = 0
+  for (; place < count; place++) {
+    const name = expected.encoded[place]
+    if (name === undefined || !input.skip(name)) break
+    readContent(input, spans)
   }
-  if (all === null && count === expected.all.length) return new RecordHeaders(input.whole, expected, spans)
-  const names = new HeaderNames(
-    all ?? expected.all.slice(0, count),
-    all === null ? expected.encoded.slice(0, count) : encoded,
-  )
-  return new RecordHeaders(input.whole, names, spans)
+  if (place === count && count === expected.all.length) return new RecordHeaders(input.whole, expected, spans)
+
+  const all = expected.all.slice(0, place)
+  const encoded = expected.encoded.slice(0, place)
+  for (; place < count; place++) {
+    const from = input.at
+    const length = input.varint()
+    if (length < 0) throw new Error(`the name of a header cannot have ${length} bytes`)
+    all.push(input.text(length))
+    encoded.push(input.whole.subarray(from, input.at))
+    readContent(input, spans)
+  }
+  return new RecordHeaders(input.whole, new HeaderNames(all, encoded), spans)
+}
+
+/** Steps over the content of a header and notes where it stands. */
+function readContent(input: Reader, spans: number[]): void {
+  const length = input.varint()
+  spans.push(input.at, input.at + length)
+  if (length > 0) input.at += length
 }
 
 /** Reads Kafka's primitive types one after the other. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Endpoint } from '@signalbox/alert-endpoints/endpoint'
+import { createPlaces } from '@signalbox/runtime/places'
 import type { Answer, SendWebhook } from '@signalbox/webhook-sender/send-webhook'
 import { type SigningKey, webhookHeaders } from '@signalbox/webhook-sender/webhook-headers'
 import type { CallOutcome, LaneEntry, Lanes } from '../adapters/lanes.ts'
@@ -8,7 +9,6 @@ import { type NextStep, nextStep } from '../attempt/next-step.ts'
 import type { MailSender } from '../email/mail-sender.ts'
 import { isVerification, type OwedAlert } from '../owed-alert.ts'
 import { holdMs } from './hold.ts'
-import { createPlaces } from '../places.ts'
 import type { KnownEndpoint } from './known-endpoints.ts'
 
 export type CallPorts = {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createPlaces } from '../places.ts'
+import { createPlaces } from '@signalbox/runtime/places'
 
 /** A longer queue makes nothing faster, and what comes to the log meanwhile is safe there. */
 const maxWaiting = 5_000

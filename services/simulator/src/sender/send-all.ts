@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SentLine } from '@signalbox/contracts/simulator-files'
+import { createPlaces } from '@signalbox/runtime/places'
 import { retryGapsMs, retryOffsetsMs } from '../history/retry-schedule.ts'
 import type { SenderClient } from '../sandbox.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { Wire } from './post.ts'
 import { signNotification } from './sign-notification.ts'
-import { createSlots } from './slots.ts'
 
 /** How far a run has come. */
 export type Tally = { total: number; started: number; attempts: number; accepted: number; givenUp: number }
@@ -34,7 +34,7 @@ export async function sendAll(options: {
   stop: AbortSignal
 }): Promise<void> {
   const { tally, stop } = options
-  const inSlot = createSlots(options.concurrency)
+  const places = createPlaces(options.concurrency)
   const clients = new Map(options.clients.map((client) => [client.clientId, client]))
   const unsettled = new Set<Promise<void>>()
   const startedMs = performance.now()
@@ -55,7 +55,7 @@ export async function sendAll(options: {
     const gapsMs = retryGapsMs(send.dialect)
     const bodySha256 = createHash('sha256').update(send.body).digest('hex')
     for (let attempt = 1; attempt <= gapsMs.length + 1 && !stop.aborted; attempt++) {
-      if (await inSlot(() => tryOnce({ send, client, attempt, bodySha256 }))) {
+      if (await tryOnce({ send, client, attempt, bodySha256 })) {
         tally.accepted += 1
         return
       }
@@ -72,6 +72,7 @@ export async function sendAll(options: {
     bodySha256: string
   }): Promise<boolean> {
     const { send, client } = attempt
+    using _ = await places.take()
     const at = new Date()
     const requestTimeMs = requestTimeOf(send, attempt.attempt, at.getTime())
     const notification = await signNotification(client, { ...send, requestTimeMs })
