@@ -15,6 +15,9 @@ export type FaultSpan = { kind: FaultKind; process: number | null; startedMs: nu
 /** An alerts process has learnt, and logged, that an endpoint took an alert. */
 export type KnownTaken = { alertId: string; process: number; atMs: number }
 
+/** An alerts process waited no longer for an answer, and logged it. */
+export type Timeout = { alertId: string; startedMs: number; endedMs: number }
+
 /** What a run has left behind. */
 export type ChaosFacts = {
   owed: ReadonlySet<string>
@@ -22,6 +25,7 @@ export type ChaosFacts = {
   receipts: readonly ReceiptFact[]
   faults: readonly FaultSpan[]
   known: readonly KnownTaken[]
+  timeouts: readonly Timeout[]
   /** Alerts with a marker in the queue Redis, at the end. */
   marked: ReadonlySet<string>
 }
@@ -32,6 +36,7 @@ export type AlertHistory = {
   calls: readonly Call[]
   receipts: readonly ReceiptFact[]
   known: readonly KnownTaken[]
+  timeouts: readonly Timeout[]
 }
 
 export type Findings = {
@@ -50,10 +55,10 @@ export type Findings = {
   withoutMarker: readonly string[]
   /** Alerts that their endpoint took more than once. */
   doubled: number
-  /** Calls that were made again because the answer to the one before was cut off by a fault. */
+  /** Calls that were made again because the answer to the one before was cut off by a fault, or came too late. */
   cutSends: number
   /** The same by the fault that was closest. */
-  cutBy: ReadonlyMap<FaultKind, number>
+  cutBy: ReadonlyMap<Cause, number>
   /** The longest time between an answer that was cut off and that fault; 0 when there was none. */
   longestCutMs: number
   unexplained: readonly AlertHistory[]
@@ -63,6 +68,11 @@ export type Findings = {
   markersRebuilt: number
 }
 
+/** Too late: longer after the call than answers are waited for, as on a machine that stands still for seconds. */
+type Cause = FaultKind | 'answer too late'
+
+/** How long the alerts service waits for an answer. */
+export const answerTimeoutMs = 3_000
 /** Longer than it takes from an answer to its receipt in the log, on a machine that is busy. */
 export const cutWindowMs = 2_000
 /** What the clocks of two processes may differ by in what they write down. */
@@ -71,15 +81,17 @@ const logMs = 50
 const underWayMs = 1_000
 
 /** Compares what was owed with what the endpoints got and what the log says about it. */
-export function check({ owed, calls, receipts, faults, known, marked }: ChaosFacts): Findings {
+export function check({ owed, calls, receipts, faults, known, timeouts, marked }: ChaosFacts): Findings {
   const callsOf = Map.groupBy(calls, ({ alertId }) => alertId)
   const receiptsOf = Map.groupBy(receipts, ({ alertId }) => alertId)
   const knownOf = Map.groupBy(known, ({ alertId }) => alertId)
+  const timeoutsOf = Map.groupBy(timeouts, ({ alertId }) => alertId)
   const historyOf = (alertId: string): AlertHistory => ({
     alertId,
     calls: callsOf.get(alertId) ?? [],
     receipts: receiptsOf.get(alertId) ?? [],
     known: knownOf.get(alertId) ?? [],
+    timeouts: timeoutsOf.get(alertId) ?? [],
   })
   const histories = [...owed].map(historyOf)
   const those = (isSo: (history: AlertHistory) => boolean) =>
@@ -128,10 +140,11 @@ export function problemsOf(findings: Findings): string[] {
 }
 
 /** `beforeMs`: how long before the fault the endpoint had answered; 0: during the fault. */
-type Cut = { kind: FaultKind; beforeMs: number }
+type Cut = { kind: Cause; beforeMs: number }
 
 /** For each time that an endpoint took an alert again, what can have been the cause; null: nothing. */
-function repeatsOf({ calls, receipts, known }: AlertHistory, faults: readonly FaultSpan[]): (Cut | null)[] {
+function repeatsOf(history: AlertHistory, faults: readonly FaultSpan[]): (Cut | null)[] {
+  const { calls, receipts, known, timeouts } = history
   const taken = takenOf(calls)
   const receiptMs = Math.min(...receipts.map(({ appendedMs }) => appendedMs))
   const callerOf = (call: Call, untilMs: number) =>
@@ -139,27 +152,40 @@ function repeatsOf({ calls, receipts, known }: AlertHistory, faults: readonly Fa
   return taken.slice(1).map((again, index) => {
     const before = taken[index]
     if (before === undefined) return null
+    if (timeouts.some((timeout) => cameTooLate(timeout, { before, again }))) {
+      return { kind: 'answer too late', beforeMs: 0 }
+    }
     const repeat: Repeat = {
       before,
       again,
       receiptMs,
       caller: callerOf(before, again.arrivedMs),
-      nextCaller: callerOf(again, taken[index + 2]?.arrivedMs ?? Number.POSITIVE_INFINITY),
     }
     const cuts = faults
-      .filter((fault) => cutsOff(fault, repeat) || wakesTooLate(fault, repeat))
+      .filter((fault) => cutsOff(fault, repeat))
       .map(({ kind, startedMs }) => ({ kind, beforeMs: Math.max(0, startedMs - before.answeredMs) }))
     return cuts.toSorted((a, b) => a.beforeMs - b.beforeMs)[0] ?? null
   })
 }
 
-/** `caller`, `nextCaller`: the processes that learnt the one answer and the other; null: none had the time to log it. */
+/** Whether an answer came when nobody waited for it any more, and for that was asked for again. */
+function cameTooLate(
+  { startedMs, endedMs }: Timeout,
+  { before, again }: Pick<Repeat, 'before' | 'again'>,
+): boolean {
+  return (
+    startedMs <= before.arrivedMs + logMs &&
+    before.answeredMs >= startedMs + answerTimeoutMs - logMs &&
+    again.arrivedMs >= endedMs - logMs
+  )
+}
+
+/** `caller`: the process that learnt the one answer; null: it had no time to log it. */
 type Repeat = {
   before: Call
   again: Call
   receiptMs: number
   caller: number | null
-  nextCaller: number | null
 }
 
 /** Whether a fault can have kept from all others that the endpoint had taken the alert, until it was sent again. */
@@ -173,18 +199,6 @@ function cutsOff(fault: FaultSpan, { before, again, receiptMs, caller }: Repeat)
   // With its receipt in the log everybody knows that it is settled, or learns it before sending.
   const wasUnknown = receiptMs > startedMs && again.arrivedMs <= receiptMs + underWayMs
   return struckCaller && wasUnderWay && wasUnknown
-}
-
-/** Whether a process that was stopped just before it sent can have sent when it woke, without asking again. */
-function wakesTooLate(fault: FaultSpan, { again, receiptMs, nextCaller }: Repeat): boolean {
-  const { kind, process, startedMs, endedMs } = fault
-  const wasAwake = again.arrivedMs >= endedMs - underWayMs && again.arrivedMs <= endedMs + underWayMs
-  return (
-    kind === 'alerts stopped' &&
-    wasAwake &&
-    receiptMs > startedMs &&
-    (nextCaller === null || nextCaller === process)
-  )
 }
 
 function losesMarkers({ kind }: FaultSpan): boolean {

@@ -17,6 +17,7 @@ import { Redis } from 'ioredis'
 import { z } from 'zod'
 import { silent } from '../silent.ts'
 import { clientId } from './changes.ts'
+import { answerTimeoutMs } from './check.ts'
 import { endpoints, type Plan } from './plan.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -123,7 +124,7 @@ export async function openParts(
     REDIS_KEY_PREFIX: keyPrefix,
     ...files,
     ALERT_ALLOW_INSECURE_ENDPOINTS: 'true',
-    ALERT_TIMEOUT_MS: '3000',
+    ALERT_TIMEOUT_MS: String(answerTimeoutMs),
     ALERT_BACKOFF_MS: Array.from({ length: 40 }, () => 200).join(','),
     ALERT_ENDPOINT_CONCURRENCY: '16',
     LISTEN_HOST: '127.0.0.1',

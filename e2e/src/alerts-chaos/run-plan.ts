@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { alertReceipt } from '@signalbox/contracts/alert'
 import type { RegistrationChange } from '@signalbox/contracts/registration-change'
 import { topics } from '@signalbox/contracts/topics'
+import { z } from 'zod'
 import { linesWith } from '../chaos/log-lines.fixture.ts'
 import { readLines } from '../run-facts.ts'
 import { alertsOwed, changesFor, recordOf } from './changes.ts'
@@ -13,6 +14,7 @@ import {
   type KnownTaken,
   problemsOf,
   type ReceiptFact,
+  type Timeout,
 } from './check.ts'
 import { type Env, openParts, type Parts, partitions } from './parts.ts'
 import { alertsPerChange, endpoints, type Plan } from './plan.ts'
@@ -42,6 +44,17 @@ export type ChaosRun = {
   /** What the queue Redis holds of some that have no receipt, and of the endpoints' lanes. */
   stuck: Readonly<Record<string, unknown>>
 }
+
+/** A line that the alerts service logs of an attempt. */
+const attempted = z
+  .object({
+    alertId: z.string(),
+    time: z.iso.datetime(),
+    outcome: z.string(),
+    error: z.string().nullable(),
+    durationMs: z.number(),
+  })
+  .transform(({ time, ...line }) => ({ ...line, atMs: Date.parse(time) }))
 
 const pollMs = 50
 /** Changes are written as alerts get through, so that fan-out and deliveries are at work at every fault. */
@@ -77,7 +90,7 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<ChaosRun
       startedMs,
       endedMs,
     })),
-    known: await knownTaken(parts),
+    ...(await attemptsIn(parts)),
     marked: await markedAmong(parts, owed),
   }
   const findings = check(facts)
@@ -216,13 +229,17 @@ async function markedAmong({ book }: Parts, owed: ReadonlyMap<string, number>): 
   return new Set(marked.flatMap((ids) => [...ids]))
 }
 
-async function knownTaken({ alerts }: Parts): Promise<KnownTaken[]> {
-  const perProcess = await Promise.all(alerts.map(({ process }) => linesWith([process], 'alert.attempted')))
-  return perProcess.flatMap((lines, process) =>
-    lines
-      .filter(({ outcome }) => outcome === 'delivered')
-      .map(({ alertId, time }) => ({ alertId: String(alertId), process, atMs: Date.parse(String(time)) })),
-  )
+async function attemptsIn({ alerts }: Parts): Promise<{ known: KnownTaken[]; timeouts: Timeout[] }> {
+  const known: KnownTaken[] = []
+  const timeouts: Timeout[] = []
+  for (const [process, kept] of alerts.entries()) {
+    for (const line of await linesWith([kept.process], 'alert.attempted')) {
+      const { alertId, atMs, outcome, error, durationMs } = attempted.parse(line)
+      if (outcome === 'delivered') known.push({ alertId, process, atMs })
+      if (error === 'timeout') timeouts.push({ alertId, startedMs: atMs - durationMs, endedMs: atMs })
+    }
+  }
+  return { known, timeouts }
 }
 
 /** That a process was stopped for too long shows in its jobs: somebody found them stalled, or it lost their locks. */

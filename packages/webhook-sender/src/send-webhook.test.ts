@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
@@ -64,12 +65,14 @@ test('calls after one another use one connection', async () => {
   expect(endpoint.connections()).toBe(1)
 })
 
-/** The sockets that this process connects from now on. */
-function watchSockets(): Socket[] {
+/** The sockets that this process connects from now on; `see` is told of each before anybody else listens to it. */
+function watchSockets(see: (socket: Socket) => void = () => undefined): Socket[] {
   const sockets: Socket[] = []
   const watch = (message: unknown) => {
     if (typeof message !== 'object' || message === null || !('socket' in message)) return
-    if (message.socket instanceof Socket) sockets.push(message.socket)
+    if (!(message.socket instanceof Socket)) return
+    sockets.push(message.socket)
+    see(message.socket)
   }
   subscribe('net.client.socket', watch)
   onTestFinished(() => void unsubscribe('net.client.socket', watch))
@@ -339,6 +342,59 @@ describe('before it answers', () => {
     expect(endpoint.connections()).toBe(1)
   })
 })
+
+test('an answer that came while this process stood still counts, however late it is read', async () => {
+  const timeoutMs = 1_000
+  const { port, flags } = await openThreadedServer()
+  const answer = openSender({ timeoutMs })(url(port))
+  await expect.poll(() => Atomics.load(flags, hasArrived)).toBe(1)
+  // Timers that are due come next then, and what can be read after them.
+  await setImmediate()
+  Atomics.store(flags, mayAnswer, 1)
+  Atomics.notify(flags, mayAnswer)
+  expect(Atomics.wait(flags, hasAnswered, 0, 5_000)).not.toBe('timed-out')
+  standStill(2 * timeoutMs)
+  expect(await answer).toEqual(status(200))
+})
+
+test('a call whose time is over when its connection is made says nothing on it', async () => {
+  const timeoutMs = 200
+  const endpoint = await openEndpoint(answersOk)
+  watchSockets((socket) => socket.once('connect', () => standStill(2 * timeoutMs)))
+  expect(await openSender({ timeoutMs })(url(endpoint.port))).toEqual(none('timeout'))
+  await expect.poll(() => [endpoint.connections(), endpoint.open()]).toEqual([1, 0])
+  expect(endpoint.bytes()).toBe(0)
+})
+
+const [hasArrived, mayAnswer, hasAnswered] = [0, 1, 2] as const
+
+/** A server that answers one call when it may, also while this thread stands still. */
+async function openThreadedServer() {
+  const flags = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
+  const program = `
+    const { parentPort, workerData: flags } = require('node:worker_threads')
+    const server = require('node:net').createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (chunk) => {
+        if (chunk.at(-1) !== '}'.charCodeAt(0)) return
+        Atomics.store(flags, ${hasArrived}, 1)
+        Atomics.wait(flags, ${mayAnswer}, 0, 5_000)
+        socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n', () => {
+          Atomics.store(flags, ${hasAnswered}, 1)
+          Atomics.notify(flags, ${hasAnswered})
+        })
+      })
+    })
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
+  const worker = new Worker(program, { eval: true, workerData: flags })
+  onTestFinished(async () => void (await worker.terminate()))
+  const [port] = z.tuple([z.number()]).parse(await once(worker, 'message'))
+  return { port, flags }
+}
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms)
+}
 
 /** A server whose process is stopped, with room for some connections that nobody accepts. */
 async function openFrozenServer() {

@@ -139,7 +139,9 @@ class Call implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#isOver) controller.abort(new ConnectProblem('timeout'))
+    // A process that stood still meanwhile has not heard of it yet.
+    const isTooLate = performance.now() >= this.#endsAt
+    if (this.#isOver || isTooLate) controller.abort(new ConnectProblem('timeout'))
   }
 
   onResponseStart(
@@ -175,6 +177,13 @@ class Call implements Dispatcher.DispatchHandler {
   }
 
   readonly #timeOut = () => {
+    // What came while this process stood still is read first: the endpoint was in time, and would be called twice.
+    if (this.#controller === undefined) this.#giveUp()
+    else setImmediate(this.#giveUp)
+  }
+
+  readonly #giveUp = () => {
+    if (this.#isOver) return
     if (this.#answer === undefined) this.#resolve({ kind: 'none', error: 'timeout' })
     this.#stop(this.#controller)
   }

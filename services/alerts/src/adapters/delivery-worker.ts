@@ -122,10 +122,6 @@ export function openDeliveryWorker({
   )
   worker.on('error', (error) => log.warn({ problem: error.message }, 'worker.trouble'))
   worker.on('stalled', (alertId) => log.warn({ alertId }, 'alert.stalled'))
-  worker.on('lockRenewalFailed', (alertIds: string[]) => {
-    // Another worker may have the job by now.
-    for (const alertId of alertIds) worker.cancelJob(alertId, 'lock lost')
-  })
 
   const drain = () => {
     draining ??= closeInTime(worker, { underWay, log })

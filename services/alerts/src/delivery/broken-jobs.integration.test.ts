@@ -92,6 +92,25 @@ test('a second run of a job whose call is under way sends nothing, and finds it 
   expect(await scene.receipts()).toHaveLength(1)
 })
 
+test('a call whose job has lost its lock goes on to its end', async () => {
+  const scene = await openScene()
+  const { redis } = scene.link
+  const lock = `${queuePrefix(scene.keyPrefix)}:${queueName}:${idOf(changeOf())}:lock`
+  // The answer takes as long as four renewals of the lock.
+  const locks = { durationMs: 1_000, stalledEveryMs: 30_000, mostStalls: 20 }
+  const sink = await scene.addSink((response) => {
+    void redis.del(lock)
+    setTimeout(() => response.writeHead(204).end(), 2 * locks.durationMs)
+  })
+  await scene.openFanOut()
+  scene.openDelivery({ settings: { timeoutMs: 5_000, locks } })
+  await scene.publish(changeOf())
+  await scene.untilFannedOut(1)
+  await expect.poll(() => scene.owed(), waiting).toBe(0)
+  expect(sink.received).toHaveLength(1)
+  expect(await scene.receipts()).toMatchObject([{ outcome: 'delivered', attempts: 1 }])
+})
+
 test('a Redis without memory delays alerts, and when it has some again each is sent once', async () => {
   const own = use(await openEmbeddedRedis())
   const scene = await openScene({ url: own.url })

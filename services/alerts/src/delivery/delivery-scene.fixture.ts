@@ -105,6 +105,8 @@ export function createDeliveryScene({
     isBusy: false,
     canUnseal: true,
     isFull: false,
+    /** So long the process stands still when it has entered the lane. */
+    standsStillMs: 0,
     /** Time goes on until a settlement is written. */
     settlesByItself: true,
     /** With which receipts are confirmed. */
@@ -230,6 +232,7 @@ export function createDeliveryScene({
       book: {
         async begin({ id }) {
           mayBreak('begin')
+          vi.setSystemTime(Date.now() + state.standsStillMs)
           return known(id)
         },
         async keep({ id }, progress) {

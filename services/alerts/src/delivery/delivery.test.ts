@@ -104,6 +104,22 @@ test('a receipt that takes its time leaves the outcome in Redis meanwhile', asyn
   expect(await running).toMatchObject({ kind: 'settled' })
 })
 
+test.each([
+  [5_000, 1],
+  [5_001, 0],
+])('a process that stood still for %i ms after it entered the lane makes %i calls', async (ms, calls) => {
+  const { run, sent, state, left } = createScene()
+  state.standsStillMs = ms
+  expect(await run()).toMatchObject({ kind: calls === 1 ? 'settled' : 'held' })
+  expect(sent).toHaveLength(calls)
+  // By then the lease may be another run's.
+  expect(left).toHaveLength(calls)
+  state.standsStillMs = 0
+  await vi.advanceTimersByTimeAsync(settlingMs)
+  await run()
+  expect(sent).toHaveLength(1)
+})
+
 test('while Redis has not heard of a settlement another run of the alert makes no call', async () => {
   const { run, sent, alert, breaking, known, state } = createScene()
   state.settlesByItself = false

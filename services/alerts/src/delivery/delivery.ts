@@ -105,6 +105,8 @@ export function createDeliver(
       return withoutCall(alert, { known, next, body: begun.body })
     }
     if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
+    // This process stood still: the lease ends by itself, and with it another run may have begun.
+    if (entry !== null && now() > entry.beginByMs) return shortlyHeld()
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     const { target: to, body } = next
     const call = {

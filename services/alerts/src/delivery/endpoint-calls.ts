@@ -70,6 +70,9 @@ export type CallEnd = {
   endedMs: number
 }
 
+/** What the lane says. Who begins a call later than `beginByMs` may still be at it when its lease has ended. */
+export type CallEntry = { kind: 'go'; beginByMs: number } | Exclude<LaneEntry, { kind: 'go' }>
+
 export type EndpointCalls = ReturnType<typeof createEndpointCalls>
 
 /** For a call of a process that was killed: so much longer than the longest call it counts. */
@@ -136,17 +139,23 @@ export function createEndpointCalls(
     },
 
     /** Asks the endpoint's lane for a call. */
-    enter(alert: OwedAlert, { endpoint }: KnownEndpoint, { isRetry }: { isRetry: boolean }) {
-      return lanes.enter({
+    async enter(
+      alert: OwedAlert,
+      { endpoint }: KnownEndpoint,
+      { isRetry }: { isRetry: boolean },
+    ): Promise<CallEntry> {
+      const nowMs = now()
+      const entry = await lanes.enter({
         endpointId: alert.endpointId,
         alertId: alert.id,
-        nowMs: now(),
+        nowMs,
         cap: capOf(endpoint),
         leaseMs: rules.timeoutMs + leaseMarginMs,
         ratePerSecond: endpoint.limits.ratePerSecond,
         isRetry,
         probeEveryMs: endpoint.state === 'disabled' ? rules.probeEveryMs : null,
       })
+      return entry.kind === 'go' ? { kind: 'go', beginByMs: nowMs + leaseMarginMs } : entry
     },
 
     /** How long a job stays away that the lane did not let through. */

@@ -50,6 +50,8 @@ export function createDeliverReplay({
     const target = await endpoints.find(alert.endpointId)
     if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     const entry = await calls.enter(alert, target, { isRetry: true })
+    // This process stood still, and the lease ends by itself.
+    if (entry.kind === 'go' && now() > entry.beginByMs) return { kind: 'held', delayMs: leastHoldMs }
     if (entry.kind === 'wait') {
       // The backlog does not count replays, so they would all ask again at once.
       return { kind: 'held', delayMs: Math.max(calls.waitMs(entry, target), leastHoldMs * (1 + random())) }
