@@ -60,6 +60,23 @@ test('the first receipt goes at once, and those that come shortly after it go to
   expect(published).toEqual([['a'], ['b', 'c', 'd']])
 })
 
+test('when many go together the next wait longer, until there are fewer', async () => {
+  const { published, write } = createScene()
+  const writeMany = (count: number) => Promise.all(Array.from({ length: count }, () => write('a')))
+  const go = async (ms: number) => {
+    await vi.advanceTimersByTimeAsync(ms)
+    return published.map(({ length }) => length)
+  }
+  const written = [writeMany(16)]
+  expect(await go(0)).toEqual([16])
+  written.push(writeMany(15))
+  expect(await go(24)).toEqual([16])
+  expect(await go(1)).toEqual([16, 15])
+  written.push(writeMany(1))
+  expect(await go(10)).toEqual([16, 15, 1])
+  await Promise.all(written)
+})
+
 test('receipts that are not confirmed are told so, and those of other partitions are none of them', async () => {
   const { write, broken, published } = createScene()
   broken.add(5)

@@ -1,10 +1,12 @@
-import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import type { AlertReceipt } from '@signalbox/contracts/alert'
 import type { LogRecord, Producer } from '@signalbox/kafka/producer'
 
 const deadlineMs = 5_000
 /** A broker takes ten receipts of a dozen partitions with the work of one each, so they come this far apart at least. */
 const spacingMs = 10
+/** When as many go together as a busy process has, they come farther apart. */
+const many = 16
+const busySpacingMs = 25
 
 /**
  * Writes receipts to Kafka, those of some milliseconds together; after a while without one the next goes at once. Rejects
@@ -19,16 +21,17 @@ export function createKafkaReceipts({
 }) {
   let gathered = new Map<number, LogRecord[]>()
   let publishing: Promise<ReadonlyMap<number, Promise<unknown>>> | null = null
-  let lastAtMs = Number.NEGATIVE_INFINITY
+  let nextAtMs = Number.NEGATIVE_INFINITY
 
   /** Each partition by itself, so that one in trouble says nothing of the others; the producer sends them together. */
   async function publish() {
-    const waitMs = lastAtMs + spacingMs - performance.now()
-    await (waitMs > 0 ? pause(waitMs) : nextTurn())
+    const waitMs = nextAtMs - performance.now()
+    await new Promise((resolve) => (waitMs > 0 ? setTimeout(resolve, waitMs) : setImmediate(resolve)))
     const taken = gathered
     gathered = new Map()
     publishing = null
-    lastAtMs = performance.now()
+    const count = [...taken.values()].reduce((sum, { length }) => sum + length, 0)
+    nextAtMs = performance.now() + (count < many ? spacingMs : busySpacingMs)
     return new Map(
       [...taken].map(([partition, records]) => [partition, producer.publish(records, { deadlineMs })]),
     )

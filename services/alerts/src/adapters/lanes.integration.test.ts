@@ -70,7 +70,7 @@ test('a call of a process that was killed counts no longer when its lease is ove
 test('an alert whose call is under way does not go again', async () => {
   const { tryOne, leave } = await openScene()
   await tryOne('a')
-  expect(await tryOne('a', { nowMs: 100 })).toBe(`full ${leaseMs}`)
+  expect(await tryOne('a', { nowMs: 100 })).toBe(`full ${leaseMs - 100}`)
   await leave('a')
   expect(await tryOne('a')).toBe('go')
 })
@@ -192,6 +192,24 @@ test('who has to wait hears how long calls take and how many wait', async () => 
     serviceMs: 1_200,
     outstanding: 70,
   })
+})
+
+test('some calls that took very long change little of what calls take, and many all of it', async () => {
+  const { enter, leave } = await openScene()
+  const serviceMs = async () => {
+    await enter('b', { cap: 1 })
+    const entry = await enter('c', { cap: 1 })
+    await leave('b', { outcome: 'neutral' })
+    return entry.kind === 'wait' ? entry.serviceMs : null
+  }
+  const takes = async (times: number, durationMs: number) => {
+    for (let call = 0; call < times; call++) await leave('a', { durationMs })
+    return serviceMs()
+  }
+  expect(await takes(3, 5)).toBe(5)
+  expect(await takes(4, 13_000)).toBeLessThan(200)
+  expect(await takes(40, 13_000)).toBeGreaterThan(12_000)
+  expect(await takes(40, 5)).toBeLessThan(50)
 })
 
 test('all that a lane leaves behind ends by itself', async () => {

@@ -62,6 +62,9 @@ export type Lanes = ReturnType<typeof createLanes>
 const failuresToOpen = 5
 const firstOpenMs = 3_000
 const longestOpenMs = 60_000
+/** What calls take is learnt in steps: a call counts as so many times longer than those before at most. */
+const mostTimesLonger = 4
+const alwaysLikelyMs = 100
 /** How far ahead calls get a slot of the rate, and how long a slot stays theirs. */
 const slotsAheadMs = 60_000
 const laneMs = 48 * 60 * 60 * 1_000
@@ -146,7 +149,8 @@ if open > now then return wait('open', open - now) end
 local probe = tonumber(lane[6] or 0)
 if probeEvery > 0 and probe > now then return wait('probing', probe - now) end
 
-if tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0) > now then return wait('full', leaseMs) end
+local lease = tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0)
+if lease > now then return wait('full', lease - now) end
 if probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen} then cap = 1 end
 if redis.call('ZCARD', KEYS[1]) >= cap then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -202,7 +206,9 @@ if ARGV[3] == 'neutral' then return end
 local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local lane = redis.call('HMGET', KEYS[3], 'svc', 'f', 'o', 'probe')
 local known = tonumber(lane[1] or duration)
-local service = math.floor(0.8 * known + 0.2 * duration + 0.5)
+-- A call that took very long may say more of a process that stood still than of the endpoint.
+local likely = math.min(duration, math.max(${mostTimesLonger} * known, ${alwaysLikelyMs}))
+local service = math.floor(0.8 * known + 0.2 * likely + 0.5)
 local changed = {}
 if not lane[1] or service ~= known then changed = { 'svc', service } end
 if ARGV[3] == 'fine' then
