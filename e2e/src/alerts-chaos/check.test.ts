@@ -121,6 +121,11 @@ test('an answer that came when nobody waited for it any more is asked for again'
   expect(explained([callOf(at + 1), again])).toEqual(new Map())
   expect(explained([callOf(at + 1, { answeredMs: late + 10 }), callOf(at + 500)])).toEqual(new Map())
   expect(explained([callOf(at + 1, { answeredMs: late + 10 }), again], [])).toEqual(new Map())
+  const lost = callOf(at + 1, { status: null })
+  expect(explained([lost, callOf(late + 500), callOf(late + 900)])).toEqual(new Map())
+  const known = [{ alertId: 'a-1', process: 0, atMs: late + 20 }]
+  const calls = [callOf(at + 1, { answeredMs: late + 10 }), again]
+  expect(check(factsOf({ calls, known, timeouts: [timeout] })).cutBy).toEqual(new Map())
 })
 
 test('a process that was stopped before it sent may not send when it wakes', () => {

@@ -152,14 +152,14 @@ function repeatsOf(history: AlertHistory, faults: readonly FaultSpan[]): (Cut | 
   return taken.slice(1).map((again, index) => {
     const before = taken[index]
     if (before === undefined) return null
-    if (timeouts.some((timeout) => cameTooLate(timeout, { before, again }))) {
-      return { kind: 'answer too late', beforeMs: 0 }
-    }
     const repeat: Repeat = {
       before,
       again,
       receiptMs,
       caller: callerOf(before, again.arrivedMs),
+    }
+    if (timeouts.some((timeout) => cameTooLate(timeout, { ...repeat, calls }))) {
+      return { kind: 'answer too late', beforeMs: 0 }
     }
     const cuts = faults
       .filter((fault) => cutsOff(fault, repeat))
@@ -171,10 +171,14 @@ function repeatsOf(history: AlertHistory, faults: readonly FaultSpan[]): (Cut | 
 /** Whether an answer came when nobody waited for it any more, and for that was asked for again. */
 function cameTooLate(
   { startedMs, endedMs }: Timeout,
-  { before, again }: Pick<Repeat, 'before' | 'again'>,
+  { before, again, caller, calls }: Repeat & { calls: readonly Call[] },
 ): boolean {
+  const first = calls
+    .filter(({ arrivedMs }) => arrivedMs >= startedMs - logMs)
+    .toSorted((a, b) => a.arrivedMs - b.arrivedMs)[0]
   return (
-    startedMs <= before.arrivedMs + logMs &&
+    first === before &&
+    caller === null &&
     before.answeredMs >= startedMs + answerTimeoutMs - logMs &&
     again.arrivedMs >= endedMs - logMs
   )

@@ -45,7 +45,12 @@ await using receipts = await openReceipts({
   topic: topics.receipts.name,
   groupId: 'alerts-receipts',
 })
-await using mail = createMailSender({ config: config.mail, keys: files.keys, now: Date.now })
+await using mail = createMailSender({
+  config: config.mail,
+  keys: files.keys,
+  now: Date.now,
+  timeoutMs: settings.timeoutMs,
+})
 const parts = { ...shared, ...files, book, queue, endpoints, mail, receiptsSeen: receipts.seen }
 await using delivery = openDelivery({ ...parts, redisUrl, settings, stop })
 await using fanOuts = await openFanOuts({ ...parts, redis: fanOutLink.redis, groupId: 'alerts' })

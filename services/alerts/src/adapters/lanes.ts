@@ -7,7 +7,8 @@ import { z } from 'zod'
 export type WaitReason = 'open' | 'full' | 'rate' | 'probing'
 
 export type LaneEntry =
-  | { kind: 'go' }
+  /** Until then no other run of the alert may go. */
+  | { kind: 'go'; leaseEndsMs: number }
   | {
       kind: 'wait'
       why: WaitReason
@@ -50,6 +51,8 @@ export type LaneExit = {
   attempt: Omit<Attempt, 'class'> | null
   /** Nothing more is to be sent of the alert. */
   isLast: boolean
+  /** Of the lease that the call had: a later one is another run's, and stays. */
+  leaseEndsMs: number
 }
 
 /**
@@ -62,9 +65,11 @@ export type Lanes = ReturnType<typeof createLanes>
 const failuresToOpen = 5
 const firstOpenMs = 3_000
 const longestOpenMs = 60_000
-/** What calls take is learnt in steps: a call counts as so many times longer than those before at most. */
-const mostTimesLonger = 4
-const alwaysLikelyMs = 100
+/** A call so many times longer than those before is one that took long, */
+const longer = 4
+/** and counts as so many times longer at most, and only when it began after the last one that was counted so. */
+const mostTimesLonger = 16
+const neverLongMs = 100
 /** How far ahead calls get a slot of the rate, and how long a slot stays theirs. */
 const slotsAheadMs = 60_000
 const laneMs = 48 * 60 * 60 * 1_000
@@ -107,7 +112,9 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
         ],
       })
       const [why, waitMs = 0, serviceMs = 0, outstanding = 0] = entry.parse(answer)
-      return why === 'go' ? { kind: 'go' } : { kind: 'wait', why, waitMs, serviceMs, outstanding }
+      return why === 'go'
+        ? { kind: 'go', leaseEndsMs: of.nowMs + of.leaseMs }
+        : { kind: 'wait', why, waitMs, serviceMs, outstanding }
     },
 
     /** Ends a call, writes it down, and takes what was its alert's last one off the backlog. */
@@ -123,6 +130,7 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
           call.openForMs ?? 0,
           attempt === null ? '' : attemptText(attempt),
           call.isLast ? 1 : 0,
+          call.leaseEndsMs,
         ],
       })
     },
@@ -133,7 +141,7 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
  * KEYS: leases, leases of retries, lane, slots of the rate, outstanding. ARGV: now, alert, cap, lease in milliseconds,
  * whether it is a retry, pause between probes (0: none), interval of the rate (0: none), what may be caught up.
  * The lane: `f` failures in a row, `o` open until, `r` open until by the endpoint's own wish, `tat` when the next call
- * is due by the rate, `svc` what calls take, `probe` when the next probe is due.
+ * is due by the rate, `svc` what calls take, `slow` when one ended that took long, `probe` when the next probe is due.
  */
 const enterScript = createScript(`
 local now, alert, cap, leaseMs = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -182,10 +190,10 @@ if interval > 0 then
 end
 
 redis.call('ZADD', KEYS[1], now + leaseMs, alert)
-redis.call('PEXPIRE', KEYS[1], leaseMs)
+redis.call('PEXPIRE', KEYS[1], ${laneMs})
 if isRetry then
   redis.call('ZADD', KEYS[2], now + leaseMs, alert)
-  redis.call('PEXPIRE', KEYS[2], leaseMs)
+  redis.call('PEXPIRE', KEYS[2], ${laneMs})
 end
 if probeEvery > 0 then
   redis.call('HSET', KEYS[3], 'probe', now + probeEvery)
@@ -195,22 +203,30 @@ return { 'go' }`)
 
 /**
  * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV: now, alert, outcome, duration, for how long the
- * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last.
+ * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last, and when the call's lease ends.
  */
 const leaveScript = createScript(`
-redis.call('ZREM', KEYS[1], ARGV[2])
-redis.call('ZREM', KEYS[2], ARGV[2])
+if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[2]) or 0) == tonumber(ARGV[8]) then
+  redis.call('ZREM', KEYS[1], ARGV[2])
+  redis.call('ZREM', KEYS[2], ARGV[2])
+end
 if ARGV[6] ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'ARGV[6]' })} end
 if ARGV[7] == '1' and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
 if ARGV[3] == 'neutral' then return end
 local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local lane = redis.call('HMGET', KEYS[3], 'svc', 'f', 'o', 'probe')
+local lane = redis.call('HMGET', KEYS[3], 'svc', 'f', 'o', 'probe', 'slow')
 local known = tonumber(lane[1] or duration)
--- A call that took very long may say more of a process that stood still than of the endpoint.
-local likely = math.min(duration, math.max(${mostTimesLonger} * known, ${alwaysLikelyMs}))
-local service = math.floor(0.8 * known + 0.2 * likely + 0.5)
 local changed = {}
-if not lane[1] or service ~= known then changed = { 'svc', service } end
+-- Calls that took much longer, all at the same time, may say more of a process that stood still than of the endpoint.
+if duration > math.max(${longer} * known, ${neverLongMs}) then
+  if lane[5] and now - duration < tonumber(lane[5]) then duration = known
+  else
+    duration = math.min(duration, math.max(${mostTimesLonger} * known, ${neverLongMs}))
+    changed = { 'slow', now }
+  end
+end
+local service = math.floor(0.8 * known + 0.2 * duration + 0.5)
+if not lane[1] or service ~= known then changed[#changed + 1] = 'svc' changed[#changed + 1] = service end
 if ARGV[3] == 'fine' then
   if lane[2] or lane[3] or lane[4] then redis.call('HDEL', KEYS[3], 'f', 'o', 'probe') end
 else

@@ -160,16 +160,18 @@ export function createDeliveryScene({
   const calls = createEndpointCalls(
     {
       lanes: {
-        async enter({ nowMs, probeEveryMs, cap }) {
+        async enter({ nowMs, probeEveryMs, cap, leaseMs }) {
+          const go = { kind: 'go', leaseEndsMs: nowMs + leaseMs } as const
           mayBreak('enter')
+          vi.setSystemTime(Date.now() + state.standsStillMs)
           caps.push(cap)
           if (state.lane !== null) return state.lane
-          if (probeEveryMs === null) return { kind: 'go' }
+          if (probeEveryMs === null) return go
           if (nowMs < probeAtMs) {
             return { kind: 'wait', why: 'probing', waitMs: probeAtMs - nowMs, serviceMs: 0, outstanding: 1 }
           }
           probeAtMs = nowMs + probeEveryMs
-          return { kind: 'go' }
+          return go
         },
         async leave({ outcome, attempt }) {
           mayBreak('leave')
@@ -232,7 +234,6 @@ export function createDeliveryScene({
       book: {
         async begin({ id }) {
           mayBreak('begin')
-          vi.setSystemTime(Date.now() + state.standsStillMs)
           return known(id)
         },
         async keep({ id }, progress) {
@@ -286,6 +287,8 @@ export function createDeliveryScene({
   return {
     run,
     settlements,
+    calls,
+    directory,
     leftToSweep,
     stop,
     state,

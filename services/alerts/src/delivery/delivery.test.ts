@@ -112,13 +112,45 @@ test.each([
   state.standsStillMs = ms
   expect(await run()).toMatchObject({ kind: calls === 1 ? 'settled' : 'held' })
   expect(sent).toHaveLength(calls)
-  // By then the lease may be another run's.
-  expect(left).toHaveLength(calls)
+  expect(left).toEqual([calls === 1 ? 'fine' : 'neutral'])
   state.standsStillMs = 0
   await vi.advanceTimersByTimeAsync(settlingMs)
   await run()
   expect(sent).toHaveLength(1)
 })
+
+test.each([
+  [20_000 + 5_000, 1],
+  [20_000 + 5_001, 0],
+])(
+  'a run that waits for the receipts has time for that: after %i ms it makes %i calls',
+  async (ms, calls) => {
+    const { run, sent, state } = createScene()
+    state.isDoubtful = true
+    state.standsStillMs = ms
+    await run()
+    expect(sent).toHaveLength(calls)
+  },
+)
+
+test.each([
+  [19_999, 1],
+  [20_000, null],
+])(
+  'a failure that is known %i ms after the lane was entered leaves %j attempts in its progress',
+  async (ms, attempts) => {
+    const { run, change, known } = createDeliveryScene({
+      answer() {
+        vi.setSystemTime(Date.now() + ms)
+        return status(500)
+      },
+    })
+    change({ kind: 'verify', address: url })
+    const alert = alertOf(3)
+    expect(await run(alert)).toMatchObject({ kind: 'again' })
+    expect(known(alert.id).progress?.attempts ?? null).toBe(attempts)
+  },
+)
 
 test('while Redis has not heard of a settlement another run of the alert makes no call', async () => {
   const { run, sent, alert, breaking, known, state } = createScene()

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type AlertReceipt, eventTypesIn } from '@signalbox/contracts/alert'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { Verdict } from '../attempt/answer.ts'
@@ -61,6 +62,8 @@ export type DeliveryReport = {
 const writeDownRetryMs = 500
 /** Kafka takes a receipt in less, unless it is in trouble. */
 const receiptPatienceMs = 100
+/** Longer than `receiptsSeen.upTo` takes for one who has to wait for the next look. */
+const receiptsSeenMs = 20_000
 const bodyPauseMs = 60_000
 
 /**
@@ -101,14 +104,19 @@ export function createDeliver(
     const known = begun.progress ?? nothingTried
     const next = beforeCall({ alert, begun, known, target, nowMs: now() })
     if (next.kind !== 'call') {
-      if (entry?.kind === 'go') await calls.leave(alert)
+      if (entry?.kind === 'go') await calls.leave(alert, entry.lease)
       return withoutCall(alert, { known, next, body: begun.body })
     }
     if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
-    // This process stood still: the lease ends by itself, and with it another run may have begun.
-    if (entry !== null && now() > entry.beginByMs) return shortlyHeld()
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     const { target: to, body } = next
+    assert(entry !== null, 'what is called has a target, and its lane was entered')
+    const { lease } = entry
+    // This process stood still, and when the lease ends another run may begin.
+    if (now() > lease.beginByMs) {
+      await calls.leave(alert, lease)
+      return shortlyHeld()
+    }
     const call = {
       alert,
       target: to,
@@ -116,6 +124,7 @@ export function createDeliver(
       attempt: known.attempts + 1,
       deadlineMs,
       isReplay: false,
+      lease,
       place,
       signal,
     }
@@ -132,8 +141,10 @@ export function createDeliver(
   async function begin({ alert, isRetry, isDoubtful }: AlertRun, target: KnownEndpoint | null) {
     const { partition } = alert
     const read = () => book.begin(alert, { skipsSuperseded: target?.endpoint.skipsSuperseded ?? false })
-    const entering = target === null ? null : calls.enter(alert, target, { isRetry })
-    if (!isDoubtful && !receiptsSeen.isDoubtful(partition)) {
+    const waits = isDoubtful || receiptsSeen.isDoubtful(partition)
+    const waitsMs = waits ? receiptsSeenMs : 0
+    const entering = target === null ? null : calls.enter(alert, target, { isRetry, waitsMs })
+    if (!waits) {
       const [begun, entry] = await Promise.all([read(), entering])
       return { begun, entry }
     }
@@ -144,7 +155,7 @@ export function createDeliver(
       return { begun: await read(), entry }
     } catch (error) {
       // A lease that cannot be given back now ends by itself.
-      if (entry?.kind === 'go') await calls.leave(alert).catch(() => undefined)
+      if (entry?.kind === 'go') await calls.leave(alert, entry.lease).catch(() => undefined)
       throw error
     }
   }
@@ -186,7 +197,11 @@ export function createDeliver(
       outcome: step.kind === 'again' ? null : { ...step, at: endedMs },
     }
     if (step.kind === 'again') {
-      await untilWritten(call, () => Promise.all([book.keep(alert, progress), calls.ended(call, end)]))
+      // When the lease is over another run may know more by now.
+      const isLatest = endedMs < call.lease.endsMs
+      await untilWritten(call, () =>
+        Promise.all([isLatest ? book.keep(alert, progress) : null, calls.ended(call, end)]),
+      )
       await noteFate(target, { verdict, nowMs: endedMs })
       return { kind: 'again', delayMs: step.delayMs, why: lastError ?? 'failed' }
     }

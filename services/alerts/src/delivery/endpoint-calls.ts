@@ -56,6 +56,7 @@ export type Call = {
   /** After which no other attempt is worth it, epoch milliseconds. */
   deadlineMs: number
   isReplay: boolean
+  lease: Lease
   /** Given back when the call has ended. */
   place: Disposable
   signal: AbortSignal
@@ -70,8 +71,10 @@ export type CallEnd = {
   endedMs: number
 }
 
-/** What the lane says. Who begins a call later than `beginByMs` may still be at it when its lease has ended. */
-export type CallEntry = { kind: 'go'; beginByMs: number } | Exclude<LaneEntry, { kind: 'go' }>
+/** Until it ends no other run of the alert is let through. A call that begins after `beginByMs` may outlast it. */
+export type Lease = { beginByMs: number; endsMs: number }
+
+export type CallEntry = { kind: 'go'; lease: Lease } | Exclude<LaneEntry, { kind: 'go' }>
 
 export type EndpointCalls = ReturnType<typeof createEndpointCalls>
 
@@ -110,7 +113,7 @@ export function createEndpointCalls(
   }
 
   /** Leaves the lane without having called. */
-  async function leave({ endpointId, id }: OwedAlert): Promise<void> {
+  async function leave({ endpointId, id }: OwedAlert, { endsMs }: Lease): Promise<void> {
     const nothing = {
       outcome: 'neutral',
       durationMs: 0,
@@ -118,7 +121,7 @@ export function createEndpointCalls(
       attempt: null,
       isLast: false,
     } as const
-    await lanes.leave({ endpointId, alertId: id, nowMs: now(), ...nothing })
+    await lanes.leave({ endpointId, alertId: id, nowMs: now(), leaseEndsMs: endsMs, ...nothing })
   }
 
   return {
@@ -138,11 +141,11 @@ export function createEndpointCalls(
       return place
     },
 
-    /** Asks the endpoint's lane for a call. */
+    /** Asks the endpoint's lane for a call that is made within `waitsMs` of the answer, or somewhat later. */
     async enter(
       alert: OwedAlert,
       { endpoint }: KnownEndpoint,
-      { isRetry }: { isRetry: boolean },
+      { isRetry, waitsMs = 0 }: { isRetry: boolean; waitsMs?: number },
     ): Promise<CallEntry> {
       const nowMs = now()
       const entry = await lanes.enter({
@@ -150,12 +153,14 @@ export function createEndpointCalls(
         alertId: alert.id,
         nowMs,
         cap: capOf(endpoint),
-        leaseMs: rules.timeoutMs + leaseMarginMs,
+        leaseMs: waitsMs + leaseMarginMs + rules.timeoutMs,
         ratePerSecond: endpoint.limits.ratePerSecond,
         isRetry,
         probeEveryMs: endpoint.state === 'disabled' ? rules.probeEveryMs : null,
       })
-      return entry.kind === 'go' ? { kind: 'go', beginByMs: nowMs + leaseMarginMs } : entry
+      if (entry.kind === 'wait') return entry
+      const { leaseEndsMs: endsMs } = entry
+      return { kind: 'go', lease: { beginByMs: endsMs - rules.timeoutMs, endsMs } }
     },
 
     /** How long a job stays away that the lane did not let through. */
@@ -174,7 +179,7 @@ export function createEndpointCalls(
         answer = await answerOf(call)
       } catch (error) {
         // A lease that cannot be given back now ends by itself.
-        await leave(call.alert).catch(() => undefined)
+        await leave(call.alert, call.lease).catch(() => undefined)
         throw error
       }
       const endedMs = now()
@@ -199,7 +204,7 @@ export function createEndpointCalls(
     },
 
     /** Leaves the lane and writes the attempt down. */
-    async ended({ alert, attempt, isReplay }: Call, end: CallEnd): Promise<void> {
+    async ended({ alert, attempt, isReplay, lease }: Call, end: CallEnd): Promise<void> {
       const { verdict, step, response, startedMs, endedMs } = end
       const durationMs = endedMs - startedMs
       await lanes.leave({
@@ -224,6 +229,7 @@ export function createEndpointCalls(
         },
         // A replay is none of the backlog.
         isLast: step.kind !== 'again' && !isReplay,
+        leaseEndsMs: lease.endsMs,
       })
     },
   }

@@ -50,13 +50,17 @@ export function createDeliverReplay({
     const target = await endpoints.find(alert.endpointId)
     if (target?.endpoint.state !== 'active' || target.secrets === null) return ended
     const entry = await calls.enter(alert, target, { isRetry: true })
-    // This process stood still, and the lease ends by itself.
-    if (entry.kind === 'go' && now() > entry.beginByMs) return { kind: 'held', delayMs: leastHoldMs }
     if (entry.kind === 'wait') {
       // The backlog does not count replays, so they would all ask again at once.
       return { kind: 'held', delayMs: Math.max(calls.waitMs(entry, target), leastHoldMs * (1 + random())) }
     }
-    const call = { alert, target, body, attempt, deadlineMs, isReplay: true, place, signal }
+    const { lease } = entry
+    // This process stood still, and when the lease ends another run may begin.
+    if (now() > lease.beginByMs) {
+      await calls.leave(alert, lease)
+      return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
+    }
+    const call = { alert, target, body, attempt, deadlineMs, isReplay: true, lease, place, signal }
     const end = await calls.make(call)
     await calls.ended(call, end)
     const { step, verdict } = end
