@@ -27,7 +27,8 @@ export function createAlertsChaosVerb({ env }: { env: Env }) {
       'cuts and flushes that Redis, and compares what was owed with what the endpoints got.',
     more:
       'Each seed prints its schedule first. The last line is one JSON object.\n' +
-      'Exit code 1: an alert is lost, or was taken twice although its answer came in time and no fault cut it off, or has no marker, or ' +
+      'Exit code 1: an alert is lost, or was taken twice although its answer came in time and no fault cut it off, or ' +
+      'has no marker, or ' +
       `of ${seedsForEveryFault} or more seeds a kind of fault never took effect.`,
     options: z.object({
       seeds: wholeNumber

@@ -147,17 +147,11 @@ function repeatsOf(history: AlertHistory, faults: readonly FaultSpan[]): (Cut | 
   const { calls, receipts, known, timeouts } = history
   const taken = takenOf(calls)
   const receiptMs = Math.min(...receipts.map(({ appendedMs }) => appendedMs))
-  const callerOf = (call: Call, untilMs: number) =>
-    known.find(({ atMs }) => atMs >= call.answeredMs - logMs && atMs < untilMs)?.process ?? null
   return taken.slice(1).map((again, index) => {
     const before = taken[index]
     if (before === undefined) return null
-    const repeat: Repeat = {
-      before,
-      again,
-      receiptMs,
-      caller: callerOf(before, again.arrivedMs),
-    }
+    const learnt = known.find(({ atMs }) => atMs >= before.answeredMs - logMs && atMs < again.arrivedMs)
+    const repeat: Repeat = { before, again, receiptMs, caller: learnt?.process ?? null }
     if (timeouts.some((timeout) => cameTooLate(timeout, { ...repeat, calls }))) {
       return { kind: 'answer too late', beforeMs: 0 }
     }

@@ -19,8 +19,13 @@ loadAnotherBuild([
   },
   {
     file: '/services/alerts/src/delivery/delivery.ts',
-    from: 'receiptsSeenMs = 20_000\nconst bodyPauseMs = 60_000',
-    to: 'receiptsSeenMs = 2_000\nconst bodyPauseMs = 2_000',
+    from: 'bodyPauseMs = 60_000',
+    to: 'bodyPauseMs = 2_000',
+  },
+  {
+    file: '/services/alerts/src/receipts/receipts-seen.ts',
+    from: 'mostWaitMs = 2 * limitMs',
+    to: 'mostWaitMs = 2_000',
   },
   {
     file: '/services/alerts/src/delivery/before-call.ts',

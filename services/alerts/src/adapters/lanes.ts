@@ -65,10 +65,13 @@ export type Lanes = ReturnType<typeof createLanes>
 const failuresToOpen = 5
 const firstOpenMs = 3_000
 const longestOpenMs = 60_000
-/** A call so many times longer than those before is one that took long, */
+/**
+ * A call took long when it took more than four times what those before did. It counts as sixteen times longer at most, and
+ * only when it began after the end of the last one that was counted so.
+ */
 const longer = 4
-/** and counts as so many times longer at most, and only when it began after the last one that was counted so. */
 const mostTimesLonger = 16
+/** No call that took less took long. */
 const neverLongMs = 100
 /** How far ahead calls get a slot of the rate, and how long a slot stays theirs. */
 const slotsAheadMs = 60_000
@@ -203,7 +206,8 @@ return { 'go' }`)
 
 /**
  * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV: now, alert, outcome, duration, for how long the
- * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last, and when the call's lease ends.
+ * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last, and when the
+ * call's lease ends.
  */
 const leaveScript = createScript(`
 if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[2]) or 0) == tonumber(ARGV[8]) then

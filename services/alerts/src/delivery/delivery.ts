@@ -4,6 +4,7 @@ import type { AlertBook } from '../adapters/alert-book.ts'
 import type { Verdict } from '../attempt/answer.ts'
 import { endsWithin } from '../ends-within.ts'
 import { alertLifeMs, type OwedAlert, registrationOf } from '../owed-alert.ts'
+import { mostWaitMs } from '../receipts/receipts-seen.ts'
 import { type BeforeCall, beforeCall } from './before-call.ts'
 import type { Call, EndpointCalls } from './endpoint-calls.ts'
 import type { EndpointFate } from './endpoint-fate.ts'
@@ -62,8 +63,6 @@ export type DeliveryReport = {
 const writeDownRetryMs = 500
 /** Kafka takes a receipt in less, unless it is in trouble. */
 const receiptPatienceMs = 100
-/** Longer than `receiptsSeen.upTo` takes for one who has to wait for the next look. */
-const receiptsSeenMs = 20_000
 const bodyPauseMs = 60_000
 
 /**
@@ -142,7 +141,7 @@ export function createDeliver(
     const { partition } = alert
     const read = () => book.begin(alert, { skipsSuperseded: target?.endpoint.skipsSuperseded ?? false })
     const waits = isDoubtful || receiptsSeen.isDoubtful(partition)
-    const waitsMs = waits ? receiptsSeenMs : 0
+    const waitsMs = waits ? mostWaitMs : 0
     const entering = target === null ? null : calls.enter(alert, target, { isRetry, waitsMs })
     if (!waits) {
       const [begun, entry] = await Promise.all([read(), entering])

@@ -147,11 +147,10 @@ export function createEndpointCalls(
       { endpoint }: KnownEndpoint,
       { isRetry, waitsMs = 0 }: { isRetry: boolean; waitsMs?: number },
     ): Promise<CallEntry> {
-      const nowMs = now()
       const entry = await lanes.enter({
         endpointId: alert.endpointId,
         alertId: alert.id,
-        nowMs,
+        nowMs: now(),
         cap: capOf(endpoint),
         leaseMs: waitsMs + leaseMarginMs + rules.timeoutMs,
         ratePerSecond: endpoint.limits.ratePerSecond,

@@ -53,19 +53,14 @@ const never = new AbortController().signal
 
 function open(
   { port, publicUrl = 'https://console.example' }: { port: number; publicUrl?: string },
-  { timeoutMs, ...server }: Partial<MailConfig['server']> & { timeoutMs?: number } = {},
+  { timeoutMs = 15_000, ...server }: Partial<MailConfig['server']> & { timeoutMs?: number } = {},
 ) {
   const config: MailConfig = {
     server: { host: '127.0.0.1', port, tls: 'none', login: null, ...server },
     from: { name: 'Signalbox', address: 'alerts@signalbox.example' },
     publicUrl,
   }
-  const sender = createMailSender({
-    config,
-    keys,
-    now: Date.now,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  })
+  const sender = createMailSender({ config, keys, now: Date.now, timeoutMs })
   const send = (more: { id?: string; to?: MailEndpoint; body?: string; signal?: AbortSignal } = {}) =>
     sender.sendMail({
       alert: { id: more.id ?? alert.id },
@@ -404,7 +399,7 @@ describe('a mail server that is not there', () => {
   })
 
   test('because none is set up fails every mail and says so', async () => {
-    await using sender = createMailSender({ config: null, keys, now: Date.now })
+    await using sender = createMailSender({ config: null, keys, now: Date.now, timeoutMs: 1_000 })
     const unavailable = { kind: 'none', error: 'mail_unavailable' }
     expect(await sender.sendMail({ alert, endpoint, body, signal: never })).toEqual(unavailable)
     expect(await sender.sendVerification({ endpoint, revision: 4, signal: never })).toEqual(unavailable)

@@ -61,9 +61,9 @@ export function createMailSender(of: {
   keys: LinkKeys
   /** Epoch milliseconds. */
   now: () => number
-  timeoutMs?: number
+  timeoutMs: number
 }): MailSender {
-  const { config, keys, now, timeoutMs = 15_000 } = of
+  const { config, keys, now, timeoutMs } = of
   if (config === null) {
     return { sendMail: fail, sendVerification: fail, [Symbol.asyncDispose]: async () => {} }
   }

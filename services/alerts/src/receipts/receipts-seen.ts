@@ -20,6 +20,8 @@ export type ReceiptsSeen = {
 }
 
 const limitMs = 10_000
+/** About what `upTo` takes at most: who comes while one looks waits for that, and then for a look of its own. */
+export const mostWaitMs = 2 * limitMs
 
 export function createReceiptsSeen(
   {
