@@ -134,7 +134,8 @@ const harms: readonly [string, RegExp, (world: World) => void][] = [
   [
     'an obligation that stays',
     /1 owed are left/,
-    ({ queueRedis }) => queueRedis.set({ ...queueRedis.now(), owed: new Map([['0 x', anAlert]]) }),
+    ({ queueRedis }) =>
+      queueRedis.set({ ...queueRedis.now(), owed: new Map([['0 x', { alert: anAlert, batchId: null }]]) }),
   ],
   ["an alert that is nobody's", /1 alerts are nobody's/, ({ sent }) => void sent.set('a-other', 1)],
   [

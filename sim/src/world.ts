@@ -1,5 +1,6 @@
 import { createAlertsOfChanges } from '@signalbox/alerts/alerts-of-changes'
 import { createFanOut } from '@signalbox/alerts/fan-out'
+import type { OwedAlert } from '@signalbox/alerts/owed-alert'
 import { createReceiptsSeen, type ReceiptsSeen } from '@signalbox/alerts/receipts-seen'
 import { createReceiptsTail } from '@signalbox/alerts/receipts-tail'
 import { createSweep } from '@signalbox/alerts/sweeper'
@@ -12,7 +13,7 @@ import { topics } from '@signalbox/contracts/topics'
 import { partitionOf } from '@signalbox/kafka/partition'
 import { createPartitionWorker } from '@signalbox/processor/partition-worker'
 import { type Plan, type PlannedRecord, startMs } from './plan.ts'
-import { createMemoryAlerts, createQueueRedis, type Job, needsSweep } from './ports/memory-alerts.ts'
+import { createMemoryAlerts, createQueueRedis, needsSweep } from './ports/memory-alerts.ts'
 import { createMemoryBroker } from './ports/memory-broker.ts'
 import {
   createMemoryGroup,
@@ -303,7 +304,7 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
       receiptsSeen,
       nowMs: clock.nowMs,
       after,
-      begins: (job) => ({ isReceived: isReceived(job) }),
+      begins: (alert, runsBefore) => ({ isReceived: isReceived(alert, runsBefore) }),
       calls(id, { isReceived }) {
         sent.set(id, (sent.get(id) ?? 0) + 1)
         if (isReceived) fail(`${id} is sent again although its receipt is in the log`)
@@ -322,8 +323,8 @@ export function createWorld(plan: Plan, tell: ((line: string) => void) | undefin
    * Whether an alert must not be sent because of its receipt. A call that is under way while Redis forgets everything
    * may get its receipt after the alert was fanned out again; then only a second run of the job knows.
    */
-  function isReceived({ alert: { id }, runs }: Job): boolean {
-    const untilMs = runs > 0 ? clock.nowMs() : lastLossMs
+  function isReceived({ id }: OwedAlert, runsBefore: number): boolean {
+    const untilMs = runsBefore > 0 ? clock.nowMs() : lastLossMs
     // What was forgotten a month ago and is heard of again begins with the same versions.
     const sinceMs = clock.nowMs() - horizonMs
     return receipts().some(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 
@@ -23,7 +24,8 @@ export type JobQueue = AsyncDisposable & {
   bull: Queue<unknown, unknown, 'alert'>
 }
 
-const maxJobsPerCall = 250
+/** BullMQ adds what it is given as one transaction, which holds up all deliveries. */
+const maxJobsPerCall = 100
 /** BullMQ's score of a job is its priority and, in the lower half, its number. */
 const beforeLastPriority = `(${lastPriority * 2 ** 32}`
 
@@ -52,6 +54,7 @@ export function openJobQueue({
     bull,
     async add(jobs) {
       for (let start = 0; start < jobs.length; start += maxJobsPerCall) {
+        if (start > 0) await nextTurn()
         const slice = jobs.slice(start, start + maxJobsPerCall)
         const added = await bull.addBulk(
           slice.map(({ jobId, data, priority, delayMs = 0 }) => ({

@@ -104,7 +104,7 @@ export function eventTypesIn(body: string): string[] {
 }
 
 /**
- * The id of an alert, which is also its BullMQ job id and its `webhook-id`: the same change and endpoint give
+ * The id of an alert, which is also its `webhook-id` and the id of a BullMQ job of its own: the same change and endpoint give
  * the same id for ever, so nothing that runs twice can alert twice. 22 characters hold 132 bits.
  *
  * @param of `subject` is the key of the registration, or `endpoint:` and the key of the endpoint, that it is about

@@ -1,6 +1,22 @@
 import { expect, test } from 'vitest'
 import { createPlaces } from './places.ts'
 
+test('several places come together, and nobody who came later is served before', async () => {
+  const places = createPlaces(3)
+  const got: string[] = []
+  const [first, second] = await places.takeMany(2)
+  const three = places.takeMany(3).then(() => got.push('three'))
+  const one = places.take().then(() => got.push('one'))
+  first?.[Symbol.dispose]()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(got).toEqual([])
+  second?.[Symbol.dispose]()
+  await three
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(got).toEqual(['three'])
+  void one
+})
+
 test('who comes when all places are taken waits for his turn', async () => {
   const places = createPlaces(2)
   const got: string[] = []

@@ -169,8 +169,8 @@ test('Retry-After is honoured', async () => {
 test('what a fan-out owed but did not queue when it died is delivered by the sweeper', async () => {
   const scene = await openScene()
   const sink = await scene.addSink()
-  const dying = await scene.openFanOut({ queue: diesAfter(2, scene.queue) })
-  await scene.publish(...merchants(10))
+  const dying = await scene.openFanOut({ queue: diesAfter(1, scene.queue) })
+  await scene.publish(...merchants(60))
   await expect.poll(() => scene.owed(), waiting).toBeGreaterThan(0)
   await dying[Symbol.asyncDispose]()
   const owed = await scene.owed()
@@ -184,23 +184,25 @@ test('what a fan-out owed but did not queue when it died is delivered by the swe
 test('a fan-out goes on from where the one before it died, and nothing is lost or sent twice', async () => {
   const scene = await openScene()
   const sink = await scene.addSink()
-  const dying = await scene.openFanOut({ queue: diesAfter(2, scene.queue) })
-  await scene.publish(...merchants(10))
+  const dying = await scene.openFanOut({ queue: diesAfter(1, scene.queue) })
+  await scene.publish(...merchants(60))
   await expect.poll(() => scene.owed(), waiting).toBeGreaterThan(0)
   await dying[Symbol.asyncDispose]()
 
   scene.openDelivery({ settings: { sweep: { everyMs: 60_000, olderThanMs: 60_000 } } })
   await scene.openFanOut()
-  await expect.poll(() => sink.received.length, waiting).toBe(10)
+  await expect.poll(() => sink.received.length, waiting).toBe(60)
   await expect.poll(() => scene.owed(), waiting).toBe(0)
-  expect(new Set(sink.received.map(({ id }) => id)).size).toBe(10)
+  expect(new Set(sink.received.map(({ id }) => id)).size).toBe(60)
 })
 
 /** Adds so many jobs and then is gone, as a process that is killed in the middle of it. */
 function diesAfter(jobs: number, queue: FanOutPorts['queue']): FanOutPorts['queue'] {
   return {
-    async add(alerts, options) {
-      await queue.add(alerts.slice(0, jobs), options)
+    ...queue,
+    async addFirst(owed, options) {
+      const ofJobs = Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)
+      await queue.addFirst([...ofJobs.values()].slice(0, jobs).flat(), options)
       throw new Error('killed')
     },
   }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { alertId } from '@signalbox/contracts/alert'
 import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
 
 /** One alert that is owed: this endpoint has to hear of this version of this subject. */
 export type OwedAlert = {
-  /** Its `webhook-id` and the id of its job. */
+  /** Its `webhook-id`, and the id of its job when that is its own. */
   id: string
   /** A registration's key, or an endpoint's as `endpointSubject` makes it. */
   subject: string
@@ -42,6 +43,14 @@ export function alertOfObligation(
   const [endpointId, version, variant, subject] = obligation.split('|')
   assert(endpointId !== undefined && variant !== undefined && subject !== undefined, obligation)
   return owedAlert({ subject, version: Number(version), endpointId, variant, ...where })
+}
+
+/** An alert and its first job: one that it has together with others of its endpoint, or, null, one of its own. */
+export type OwedInBatch = { alert: OwedAlert; batchId: string | null }
+
+/** Names a batch, which is the id of its job: the same alerts have the same. */
+export function batchIdOf(obligations: readonly string[]): string {
+  return `b-${createHash('sha256').update(obligations.join('\n')).digest('base64url').slice(0, 22)}`
 }
 
 const ofEndpoint = 'endpoint:'

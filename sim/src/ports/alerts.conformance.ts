@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Book } from './memory-alerts.ts'
 
 /** What is owed and its jobs, both empty. */
-export type Alerts = { book: Book; queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive'> }
+export type Alerts = { book: Book; queue: Pick<AlertQueue, 'add' | 'addFirst' | 'stateOf' | 'revive'> }
 
 const partition = 1
 const sinceMs = 1_700_000_000_000
@@ -22,9 +22,20 @@ const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
 
 type Owe = Parameters<Book['owe']>[0]
 
-function owe(book: Book, alerts: readonly OwedAlert[], of: Pick<Owe, 'watermark' | 'owing'> & Partial<Owe>) {
+type Owing = Pick<Owe, 'watermark' | 'owing'> & Partial<Owe>
+
+function oweInBatches(book: Book, alerts: Owe['alerts'], of: Owing) {
   const bodies = alerts.map(({ subject, version, variant }) => ({ subject, version, variant, body: '{}' }))
   return book.owe({ partition, nowMs: sinceMs, bodies, alerts, ...of })
+}
+
+const inBatch = (batchId: string, ...alerts: readonly OwedAlert[]) =>
+  alerts.map((alert) => ({ ...alert, batchId }))
+
+async function owe(book: Book, alerts: readonly OwedAlert[], of: Owing) {
+  const owed = await oweInBatches(book, alerts, of)
+  expect(owed?.some(({ batchId }) => batchId !== null)).not.toBe(true)
+  return owed?.map(({ alert }) => alert) ?? null
 }
 
 const settle = (book: Book, ...alerts: readonly OwedAlert[]) =>
@@ -80,6 +91,31 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     })
     expect(again).toEqual([alertOf(1), alertOf(2, { owedSinceMs: sinceMs + 5 })])
     expect(await owedIn(book)).toEqual(again)
+  })
+
+  test('an alert that is owed already keeps its batch, whatever company it comes in, until it is settled', async () => {
+    const { book } = await open()
+    const [first, second, third] = [alertOf(1), alertOf(2), alertOf(2, { endpointId: 'two' })]
+    const before = await oweInBatches(book, [...inBatch('b-1', first, second), third], {
+      watermark: null,
+      owing: 'w1',
+    })
+    const expected = [
+      { alert: first, batchId: 'b-1' },
+      { alert: second, batchId: 'b-1' },
+      { alert: third, batchId: null },
+    ]
+    expect(before).toEqual(expected)
+    expect(await book.batchesOf(partition, [third, second, alertOf(9)])).toEqual([null, 'b-1', null])
+
+    const fourth = alertOf(4)
+    const again = inBatch('b-2', first, second, third, fourth)
+    expect(await oweInBatches(book, again, { watermark: 'w1', owing: 'w2' })).toEqual([
+      ...expected,
+      { alert: fourth, batchId: 'b-2' },
+    ])
+    await settle(book, first)
+    expect(await book.batchesOf(partition, [first, second])).toEqual([null, 'b-1'])
   })
 
   test('the watermark moves on from the one expected, and from no other', async () => {
@@ -218,5 +254,17 @@ export function alertsConformance(open: () => Promise<Alerts>): void {
     await queue.add([alertOf(1), alertOf(3)], options)
     for (const version of [1, 2, 3]) expect(await queue.stateOf(alertOf(version).id)).toBe('live')
     expect(await queue.stateOf(alertOf(4).id)).toBe('absent')
+  })
+
+  test('the alerts of a batch have a job together and none alone', async () => {
+    const { queue } = await open()
+    const owed = [
+      { alert: alertOf(1), batchId: 'b-1' },
+      { alert: alertOf(2), batchId: 'b-1' },
+      { alert: alertOf(3), batchId: null },
+    ]
+    await queue.addFirst(owed, { priorityOf: () => 1 })
+    expect(await Promise.all(['b-1', alertOf(3).id].map((id) => queue.stateOf(id)))).toEqual(['live', 'live'])
+    expect(await queue.stateOf(alertOf(1).id)).toBe('absent')
   })
 }

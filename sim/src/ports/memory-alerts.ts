@@ -1,11 +1,13 @@
 import type { AlertBook } from '@signalbox/alerts/alert-book'
 import type { AlertQueue, JobState } from '@signalbox/alerts/alert-queue'
-import { obligationOf, type OwedAlert, owedAlert } from '@signalbox/alerts/owed-alert'
+import { obligationOf, type OwedAlert, type OwedInBatch, owedAlert } from '@signalbox/alerts/owed-alert'
 import type { Ask } from '../scheduler.ts'
 import { createHistory } from './history.ts'
 
+/** Of one alert, or of a batch. */
 export type Job = {
-  alert: OwedAlert
+  id: string
+  alerts: readonly OwedAlert[]
   state: Exclude<JobState, 'absent'>
   /** Nobody else takes it before. */
   lockedUntilMs: number
@@ -16,7 +18,7 @@ type QueueState = {
   watermarks: ReadonlyMap<number, string>
   receipts: ReadonlyMap<number, string>
   /** By partition and obligation. */
-  owed: ReadonlyMap<string, OwedAlert>
+  owed: ReadonlyMap<string, OwedInBatch>
   bodies: ReadonlyMap<string, { body: string; needed: number }>
   /** By partition and id. */
   settled: ReadonlySet<string>
@@ -43,7 +45,8 @@ export type QueueRedis = ReturnType<typeof createQueueRedis>
 
 /** Whether something is owed that nothing will ever send, or is settled and still owed. */
 export function needsSweep({ owed, jobs }: QueueState): boolean {
-  return [...owed.values()].some(({ id }) => jobs.get(id)?.state !== 'live')
+  const isLive = (id: string | null) => id !== null && jobs.get(id)?.state === 'live'
+  return [...owed.values()].some(({ alert, batchId }) => !isLive(alert.id) && !isLive(batchId))
 }
 
 export type Book = Pick<
@@ -55,6 +58,7 @@ export type Book = Pick<
   | 'settle'
   | 'clear'
   | 'settledAmong'
+  | 'batchesOf'
   | 'markSettled'
   | 'receiptsWatermark'
   | 'owed'
@@ -63,7 +67,7 @@ export type Book = Pick<
   | 'setOutstanding'
 >
 
-type Queue = Pick<AlertQueue, 'add' | 'stateOf' | 'revive'>
+type Queue = Pick<AlertQueue, 'add' | 'addFirst' | 'stateOf' | 'revive'>
 
 const placeOf = (partition: number, of: string) => `${partition} ${of}`
 const bodyOf = ({
@@ -79,6 +83,7 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
 
   function owedIn(partition: number): OwedAlert[] {
     return [...redis.now().owed.values()]
+      .map(({ alert }) => alert)
       .filter((alert) => alert.partition === partition)
       .map((alert) => ({ alert, obligation: obligationOf(alert) }))
       .toSorted(
@@ -115,20 +120,25 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
         const owed = new Map(state.owed)
         const kept = new Map(state.bodies)
         const texts = new Map(bodies.map((body) => [bodyOf({ ...body, partition }), body.body]))
-        const now = alerts.flatMap(({ subject, version, endpointId, variant }) => {
+        const now = alerts.flatMap(({ subject, version, endpointId, variant, batchId = null }) => {
           const alert = owedAlert({ subject, version, endpointId, variant, partition, owedSinceMs: nowMs })
           if (state.settled.has(placeOf(partition, alert.id))) return []
           const place = placeOf(partition, obligationOf(alert))
           const known = owed.get(place)
           const body = kept.get(bodyOf(alert)) ?? { body: texts.get(bodyOf(alert)) ?? '', needed: 0 }
           kept.set(bodyOf(alert), known === undefined ? { ...body, needed: body.needed + 1 } : body)
-          owed.set(place, known ?? alert)
-          return [known ?? alert]
+          owed.set(place, known ?? { alert, batchId })
+          return [known ?? { alert, batchId }]
         })
         const watermarks = new Map(state.watermarks).set(partition, owing)
         redis.set({ ...state, owed, bodies: kept, watermarks })
         return now
       }),
+
+    batchesOf: (partition, alerts) =>
+      ask({ system, what: 'look for batches' }, () =>
+        alerts.map((alert) => redis.now().owed.get(placeOf(partition, obligationOf(alert)))?.batchId ?? null),
+      ),
 
     advance: ({ partition, from, to }) =>
       ask({ system, what: 'advance the fan-out watermark', writes: true }, () => {
@@ -201,18 +211,30 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
       ask({ system, what: 'look at what is owed' }, () => owedIn(partition).slice(from, from + limit)),
   }
 
+  async function addJobs(wanted: ReadonlyMap<string, readonly OwedAlert[]>): Promise<void> {
+    if (wanted.size === 0) return
+    await ask({ system, what: 'add jobs', writes: true }, () => {
+      const state = redis.now()
+      const jobs = new Map(state.jobs)
+      for (const [id, alerts] of wanted) {
+        jobs.set(id, jobs.get(id) ?? { id, alerts, state: 'live', lockedUntilMs: 0, runs: 0 })
+      }
+      redis.set({ ...state, jobs })
+    })
+  }
+
   const queue: Queue = {
-    async add(alerts) {
-      if (alerts.length === 0) return
-      await ask({ system, what: 'add jobs', writes: true }, () => {
-        const state = redis.now()
-        const jobs = new Map(state.jobs)
-        for (const alert of alerts) {
-          jobs.set(alert.id, jobs.get(alert.id) ?? { alert, state: 'live', lockedUntilMs: 0, runs: 0 })
-        }
-        redis.set({ ...state, jobs })
-      })
-    },
+    add: (alerts) => addJobs(new Map(alerts.map((alert) => [alert.id, [alert]]))),
+
+    addFirst: (owed) =>
+      addJobs(
+        new Map(
+          [...Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)].map(([id, its]) => [
+            id,
+            its.map(({ alert }) => alert),
+          ]),
+        ),
+      ),
 
     stateOf: (id) =>
       ask({ system, what: 'look at a job' }, (): JobState => redis.now().jobs.get(id)?.state ?? 'absent'),

@@ -1,6 +1,6 @@
 import type { AlertReceipt } from '@signalbox/contracts/alert'
 import type { Producer } from '@signalbox/kafka/producer'
-import { registrationOf } from '@signalbox/alerts/owed-alert'
+import { type OwedAlert, registrationOf } from '@signalbox/alerts/owed-alert'
 import type { ReceiptsSeen } from '@signalbox/alerts/receipts-seen'
 import type { Ask } from '../scheduler.ts'
 import type { Book, Job, QueueRedis } from './memory-alerts.ts'
@@ -8,9 +8,9 @@ import type { Book, Job, QueueRedis } from './memory-alerts.ts'
 const lockMs = 30_000
 
 /**
- * What delivers in a process, as far as it matters for what is sent twice: it takes a job, looks whether its alert is
- * settled, calls, writes the receipt, settles. No job is kept when it is done, so only markers know what was sent. What
- * goes wrong leaves the job locked for a while.
+ * What delivers in a process, as far as it matters for what is sent twice: it takes a job, looks of each of its alerts
+ * whether it is settled, calls, writes the receipt, settles. No job is kept when it is done, so only markers know what was
+ * sent. What goes wrong leaves the job locked for a while.
  */
 export function startMemoryDelivery(options: {
   redis: QueueRedis
@@ -22,8 +22,8 @@ export function startMemoryDelivery(options: {
   nowMs: () => number
   /** Calls back after a time. */
   after: (ms: number, action: () => void) => void
-  /** A run begins; what it gives is told with the call that comes of it. */
-  begins: (job: Job) => { isReceived: boolean }
+  /** The run of a job, which had so many before, comes to an alert; what it gives is told with the call that comes of it. */
+  begins: (alert: OwedAlert, runsBefore: number) => { isReceived: boolean }
   calls: (alertId: string, run: { isReceived: boolean }) => void
 }): void {
   const { redis, ask, book, receiptsSeen, nowMs, after } = options
@@ -66,34 +66,37 @@ export function startMemoryDelivery(options: {
       const job = firstFree()
       if (job === undefined) return null
       setJob({ ...job, lockedUntilMs: nowMs() + lockMs, runs: job.runs + 1 })
-      return { job, run: options.begins(job) }
+      return job
     })
     if (taken === null) return
-    const { alert, runs } = taken.job
-    if (runs > 0 || receiptsSeen.isDoubtful(alert.partition)) await receiptsSeen.upTo(alert.partition)
-    const { isSettled, body } = await book.begin(alert, { skipsSuperseded: false })
-    if (isSettled) await book.clear(alert)
-    else {
-      if (body === null) throw new Error('the body is lost')
-      await ask({ system: 'endpoint', what: 'call', writes: true }, () => options.calls(alert.id, taken.run))
-      await options.producer.publish([receiptOf(alert, options.receiptsTopic)], { deadlineMs: 5_000 })
-      await book.settle(alert.partition, [{ alert, isCountedDown: false }], Date.now())
-    }
+    const { id, alerts, runs } = taken
+    for (const alert of alerts) await runAlert(alert, runs)
     await ask({ system: 'queue redis', what: 'end a job', writes: true }, () => {
       const jobs = new Map(redis.now().jobs)
-      if (jobs.delete(alert.id)) redis.set({ ...redis.now(), jobs })
+      if (jobs.delete(id)) redis.set({ ...redis.now(), jobs })
     })
   }
 
+  async function runAlert(alert: OwedAlert, runsBefore: number): Promise<void> {
+    const begun = options.begins(alert, runsBefore)
+    if (runsBefore > 0 || receiptsSeen.isDoubtful(alert.partition)) await receiptsSeen.upTo(alert.partition)
+    const { isSettled, body } = await book.begin(alert, { skipsSuperseded: false })
+    if (isSettled) return book.clear(alert)
+    if (body === null) throw new Error('the body is lost')
+    await ask({ system: 'endpoint', what: 'call', writes: true }, () => options.calls(alert.id, begun))
+    await options.producer.publish([receiptOf(alert, options.receiptsTopic)], { deadlineMs: 5_000 })
+    await book.settle(alert.partition, [{ alert, isCountedDown: false }], Date.now())
+  }
+
   function setJob(job: Job): void {
-    redis.set({ ...redis.now(), jobs: new Map(redis.now().jobs).set(job.alert.id, job) })
+    redis.set({ ...redis.now(), jobs: new Map(redis.now().jobs).set(job.id, job) })
   }
 
   redis.onChange(() => after(0, wake))
   wake()
 }
 
-function receiptOf({ id, subject, version, endpointId, partition }: Job['alert'], topic: string) {
+function receiptOf({ id, subject, version, endpointId, partition }: OwedAlert, topic: string) {
   const receipt: AlertReceipt = {
     alertId: id,
     subject,

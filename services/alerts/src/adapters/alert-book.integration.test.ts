@@ -68,7 +68,7 @@ test('a settled alert leaves its marker and nothing else, in at most 120 bytes',
         ['two', 100],
       ]),
     )
-    for (const alert of owed ?? []) {
+    for (const { alert } of owed ?? []) {
       await book.keep(alert, progress)
       await book.settle(partition, [{ alert, isCountedDown: false }], clock.nowMs)
     }

@@ -1,7 +1,15 @@
 import type { Redis } from 'ioredis'
+import { createGather } from '@signalbox/runtime/gather'
 import { createScript } from '@signalbox/redis-link/script'
 import { z } from 'zod'
-import { alertLifeMs, alertOfObligation, obligationOf, type OwedAlert, owedAlert } from '../owed-alert.ts'
+import {
+  alertLifeMs,
+  alertOfObligation,
+  obligationOf,
+  type OwedAlert,
+  type OwedInBatch,
+  owedAlert,
+} from '../owed-alert.ts'
 import { type Progress, progress } from '../delivery/progress.ts'
 import type { Settlement } from '../delivery/settlements.ts'
 
@@ -13,6 +21,13 @@ import type { Settlement } from '../delivery/settlements.ts'
 export type AlertBook = ReturnType<typeof createAlertBook>
 
 type Body = { subject: string; version: number; variant: string; body: string }
+
+type ObligedAlert = Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'> & {
+  /** Older versions of the subject are superseded for this endpoint; see `begin`. */
+  isLatest?: boolean
+  /** The job that it is to have together with others. */
+  batchId?: string
+}
 
 /** Bodies of some changes, and the alerts that are made of them. */
 export type Obligations = {
@@ -26,9 +41,11 @@ export type Obligations = {
   /** No alert of these can have been settled before; none given: it may have been at any time. */
   changedSinceMs?: number
   bodies: readonly Body[]
-  /** `isLatest`: older versions of the subject are superseded for this endpoint; see `begin`. */
-  alerts: readonly (Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'> & { isLatest?: boolean })[]
+  alerts: readonly ObligedAlert[]
 }
+
+/** Looked at by one script, which must not hold up others for long. */
+const mostBegun = 50
 
 const hourSeconds = 60 * 60
 const dayMs = 24 * hourSeconds * 1000
@@ -94,6 +111,33 @@ export function createAlertBook({
     }
   }
 
+  /** Read one by one, because what cannot be read concerns one alert. */
+  const begin = createGather<Beginning, z.infer<typeof begun>[number]>({
+    keyOf: ({ alert, skipsSuperseded }) => `${alert.partition} ${skipsSuperseded}`,
+    most: mostBegun,
+    async call(beginnings) {
+      const skipsSuperseded = beginnings.some((of) => of.skipsSuperseded)
+      const alerts = beginnings.map(({ alert }) => alert)
+      // Those that stood when an alert was owed were looked at then.
+      const sinceMs = Math.min(...alerts.map(({ owedSinceMs }) => owedSinceMs))
+      const days = lookedDays({ sinceMs, nowMs: now() })
+      const answer = await beginScript(redis, {
+        keys: alerts.flatMap((alert) => {
+          const { partition, id } = alert
+          const bucket = bucketOf(id)
+          return [
+            keys.progress(alert),
+            keys.body(partition, alert),
+            ...days.map((day) => keys.markers(partition, { day, bucket })),
+            ...(skipsSuperseded ? [keys.latest(partition, alert)] : []),
+          ]
+        }),
+        args: [days.length, skipsSuperseded ? 1 : 0, ...alerts.map(({ id }) => fieldOf(id))],
+      })
+      return begun.parse(answer)
+    },
+  })
+
   async function raise([endpointId, count]: [string, number]): Promise<[string, number]> {
     const key = keys.outstanding(endpointId)
     const [outstanding] = await Promise.all([redis.incrby(key, count), redis.expire(key, bodySeconds)])
@@ -135,9 +179,9 @@ export function createAlertBook({
     /**
      * Writes down bodies, obligations and the watermark, all or none of them, so that Redis can lose its end only as a
      * whole; null when another watermark stands, or the markers are behind. Gives what is owed now: without the alerts
-     * that are settled, and with those that were owed before, which keep their time.
+     * that are settled, and with those that were owed before, which keep their time and their batch.
      */
-    async owe(owed: Obligations): Promise<OwedAlert[] | null> {
+    async owe(owed: Obligations): Promise<OwedInBatch[] | null> {
       const { partition, watermark, owing, receiptsTo = 0n, nowMs, changedSinceMs = 0, bodies, alerts } = owed
       const fresh = alerts.map(({ subject, version, endpointId, variant }) =>
         owedAlert({ subject, version, endpointId, variant, partition, owedSinceMs: nowMs }),
@@ -171,10 +215,13 @@ export function createAlertBook({
           ...alerts.flatMap((alert, index) => [
             obligationOf(alert),
             fieldOf(fresh[index]?.id ?? ''),
-            bodyPlaces.get(bodyName(alert)) ?? 0,
-            markers.places[index] ?? 0,
-            latestPlaces.get(alert) ?? 0,
-            alert.version,
+            [
+              bodyPlaces.get(bodyName(alert)) ?? 0,
+              markers.places[index] ?? 0,
+              latestPlaces.get(alert) ?? 0,
+              alert.version,
+            ].join(' '),
+            alert.batchId ?? '',
           ]),
         ],
       })
@@ -183,9 +230,17 @@ export function createAlertBook({
       return fresh.flatMap((alert, index) => {
         const known = since[index] ?? null
         if (known === null) return []
-        return [typeof known === 'number' ? alert : { ...alert, owedSinceMs: Number(known) }]
+        if (known === 1) return [{ alert, batchId: alerts[index]?.batchId ?? null }]
+        const [sinceMs, batchId] = known
+        return [{ alert: { ...alert, owedSinceMs: Number(sinceMs) }, batchId }]
       })
     },
+
+    /** The batches of owed alerts of a partition, in their order. */
+    batchesOf: (partition: number, alerts: readonly OwedAlert[]): Promise<(string | null)[]> =>
+      Promise.all(
+        alerts.map((alert) => redis.hget(keys.body(partition, alert), `${batchField}${alert.endpointId}`)),
+      ),
 
     /** Moves the watermark on; false when another one stands. */
     async advance(move: { partition: number; from: string | null; to: string }): Promise<boolean> {
@@ -200,29 +255,8 @@ export function createAlertBook({
      * What a delivery has to know before it sends. `isSuperseded`: a later version is or was owed to the endpoint, when
      * that `skipsSuperseded`.
      */
-    async begin(
-      alert: OwedAlert,
-      { skipsSuperseded }: { skipsSuperseded: boolean },
-    ): Promise<{
-      isSettled: boolean
-      isSuperseded: boolean
-      progress: Progress | null
-      body: string | null
-    }> {
-      const { partition, id } = alert
-      const bucket = bucketOf(id)
-      // Those that stood when it was owed were looked at then.
-      const days = lookedDays({ sinceMs: alert.owedSinceMs, nowMs: now() })
-      const answer = await beginScript(redis, {
-        keys: [
-          keys.progress(alert),
-          keys.body(partition, alert),
-          ...days.map((day) => keys.markers(partition, { day, bucket })),
-          ...(skipsSuperseded ? [keys.latest(partition, alert)] : []),
-        ],
-        args: [fieldOf(id), days.length],
-      })
-      const [settled, known, body, latest] = begun.parse(answer)
+    async begin(alert: OwedAlert, { skipsSuperseded }: { skipsSuperseded: boolean }): Promise<Begun> {
+      const [settled, known, body, latest] = await begin({ alert, skipsSuperseded })
       return {
         isSettled: settled === 1,
         isSuperseded: Number(latest ?? 0) > alert.version,
@@ -308,6 +342,16 @@ export function createAlertBook({
   }
 }
 
+type Beginning = { alert: OwedAlert; skipsSuperseded: boolean }
+
+/** What is known of an alert before it is sent. */
+export type Begun = {
+  isSettled: boolean
+  isSuperseded: boolean
+  progress: Progress | null
+  body: string | null
+}
+
 type Looked = {
   /** They were settled then at the earliest. */
   sinceMs: number
@@ -335,16 +379,24 @@ function bucketOf(id: string): string {
 
 const bodyName = ({ subject, version, variant }: Omit<Body, 'body'>) => `${version}:${variant}:${subject}`
 
-/** As a script gives it: null when an alert is settled, 1 when it is owed from now on, else since when. */
-const owedSince = z.array(z.union([z.string(), z.literal(1), z.null()])).nullable()
+/** Of the hash that holds a body: with the endpoint's id it names the field of its batch. */
+const batchField = 'b:'
 
-const begun = z.tuple([z.number(), z.string().nullable(), z.string().nullable(), z.string().nullable()])
+/** As a script gives it: null when an alert is settled, 1 when it is owed from now on, else since when, and its batch. */
+const owedSince = z
+  .array(z.union([z.tuple([z.string(), z.string().nullable()]), z.literal(1), z.null()]))
+  .nullable()
+
+const begun = z.array(
+  z.tuple([z.number(), z.string().nullable(), z.string().nullable(), z.string().nullable()]),
+)
 
 /**
  * KEYS: watermark, receipts' watermark, owed, then those of the bodies, of the latest versions and of the markers.
  * ARGV: watermark expected ('' for none) and the next, how far the receipts' must be, now, life of a body in seconds, how
- * many days of markers, how many bodies, the bodies; then for each alert obligation, field of its marker, the places in
- * KEYS of its body, of the first day of its markers and of the latest version (0 for none), and its version.
+ * many days of markers, how many bodies, the bodies; then for each alert obligation, field of its marker, four numbers (the
+ * places in KEYS of its body, of the first day of its markers and of the latest version, 0 for none, and its version), and
+ * its batch ('' for none).
  * Gives what became of each, see owedSince, or false.
  */
 const oweScript = createScript(`
@@ -353,29 +405,28 @@ local receipts = tonumber(string.match(redis.call('GET', KEYS[2]) or '', '(%d+)$
 if receipts < tonumber(ARGV[3]) then return false end
 local days, bodies = tonumber(ARGV[6]), tonumber(ARGV[7])
 local since = {}
-for i = 8 + bodies, #ARGV, 6 do
+for i = 8 + bodies, #ARGV, 4 do
+  local place, marker, latest, version = string.match(ARGV[i + 2], '^(%d+) (%d+) (%d+) (%d+)$')
+  place, marker, latest = tonumber(place), tonumber(marker), KEYS[tonumber(latest)]
   local isSettled = false
-  local first = tonumber(ARGV[i + 3])
-  for place = first, first + days - 1 do
-    if redis.call('HEXISTS', KEYS[place], ARGV[i + 1]) == 1 then isSettled = true break end
+  for day = marker, marker + days - 1 do
+    if redis.call('HEXISTS', KEYS[day], ARGV[i + 1]) == 1 then isSettled = true break end
   end
   if isSettled then since[#since + 1] = false
   else
-    local place = tonumber(ARGV[i + 2])
+    local body, batch = KEYS[place], '${batchField}' .. string.match(ARGV[i], '^[^|]*')
     if redis.call('ZADD', KEYS[3], 'NX', ARGV[4], ARGV[i]) == 1 then
-      if redis.call('HINCRBY', KEYS[place], 'n', 1) == 1 then
-        redis.call('HSET', KEYS[place], 'body', ARGV[4 + place])
-      end
-      redis.call('EXPIRE', KEYS[place], ARGV[5])
+      if redis.call('HINCRBY', body, 'n', 1) == 1 then redis.call('HSET', body, 'body', ARGV[4 + place]) end
+      if ARGV[i + 3] ~= '' then redis.call('HSET', body, batch, ARGV[i + 3]) end
+      redis.call('EXPIRE', body, ARGV[5])
       since[#since + 1] = 1
     else
-      redis.call('HSETNX', KEYS[place], 'body', ARGV[4 + place])
-      since[#since + 1] = redis.call('ZSCORE', KEYS[3], ARGV[i])
+      redis.call('HSETNX', body, 'body', ARGV[4 + place])
+      since[#since + 1] = { redis.call('ZSCORE', KEYS[3], ARGV[i]), redis.call('HGET', body, batch) }
     end
   end
-  local latest = KEYS[tonumber(ARGV[i + 4])]
-  if latest and tonumber(ARGV[i + 5]) > tonumber(redis.call('GET', latest) or '0') then
-    redis.call('SET', latest, ARGV[i + 5], 'EX', ARGV[5])
+  if latest and tonumber(version) > tonumber(redis.call('GET', latest) or '0') then
+    redis.call('SET', latest, version, 'EX', ARGV[5])
   end
 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -388,18 +439,23 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1`)
 
 /**
- * KEYS: progress, body, the markers of each day, the latest version where older ones are skipped. ARGV: field of the
- * marker, how many days.
+ * KEYS: of each alert progress, body, the markers of each day, the latest version where older ones are skipped. ARGV: how
+ * many days, whether older versions are skipped, then of each alert the field of its marker. Gives an answer for each.
  */
 const beginScript = createScript(`
-local settled, days = 0, tonumber(ARGV[2])
-for i = 3, 2 + days do
-  if redis.call('HEXISTS', KEYS[i], ARGV[1]) == 1 then settled = 1 break end
+local days, latest = tonumber(ARGV[1]), tonumber(ARGV[2])
+local answers = {}
+for i = 3, #ARGV do
+  local first, settled = (i - 3) * (2 + days + latest) + 1, 0
+  for marker = first + 2, first + 1 + days do
+    if redis.call('HEXISTS', KEYS[marker], ARGV[i]) == 1 then settled = 1 break end
+  end
+  answers[#answers + 1] = {
+    settled, redis.call('GET', KEYS[first]), redis.call('HGET', KEYS[first + 1], 'body'),
+    latest == 1 and redis.call('GET', KEYS[first + 2 + days])
+  }
 end
-local latest = KEYS[3 + days]
-return {
-  settled, redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'body'), latest and redis.call('GET', latest) or false
-}`)
+return answers`)
 
 /**
  * KEYS: owed, then of each alert progress, body and, when there is to be one, the marker's. ARGV: life of a marker in

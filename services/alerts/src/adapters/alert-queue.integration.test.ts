@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { redisUrl } from '../infra.fixture.ts'
 import { owedAlert } from '../owed-alert.ts'
 import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
-import { alertOfJob, openAlertQueue } from './alert-queue.ts'
+import { dataOfBatch, openAlertQueue, readJob } from './alert-queue.ts'
 
 const log = createLogger('alerts-test', { level: 'silent' })
 const first = { priorityOf: () => 1 }
@@ -23,7 +23,10 @@ async function openScene() {
     const worker = new Worker<unknown, null>(
       queueName,
       async (job) => {
-        runs.push(alertOfJob(job.data)?.alert.id ?? 'unknown')
+        const found = readJob(job.data)
+        runs.push(
+          ...(found?.kind === 'batch' ? found.alerts : [found?.alert]).map((alert) => alert?.id ?? 'unknown'),
+        )
         run(job.id ?? '', runs.length)
         return null
       },
@@ -85,7 +88,8 @@ test('a job holds pointers and neither body nor secret', async () => {
   if (alert === undefined) throw new Error('one alert')
   await queue.add([alert], first)
   const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${alert.id}`)
-  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toEqual({ alert, isRepair: false, replayId: null })
+  const kind = { kind: 'alert', isRepair: false, isRetry: false, replayId: null }
+  expect(readJob(JSON.parse(job['data'] ?? ''))).toEqual({ ...kind, alert })
   expect(Object.keys(JSON.parse(job['data'] ?? '')).toSorted()).toEqual([
     'endpointId',
     'owedSinceMs',
@@ -96,8 +100,51 @@ test('a job holds pointers and neither body nor secret', async () => {
   ])
 })
 
+test('alerts of a batch have one job, with the rank of the first of them; the others have one each', async () => {
+  const { queue, runs, openWorker, redis, keyPrefix } = await openScene()
+  const [alone, ...others] = alerts(4)
+  if (alone === undefined) throw new Error('four')
+  const owed = [...others.map((alert) => ({ alert, batchId: 'b-1' })), { alert: alone, batchId: null }]
+  const ranks = new Map(others.map(({ id }, index) => [id, 7 + index]))
+  for (let time = 1; time <= 2; time++) {
+    await queue.addFirst(owed, { priorityOf: ({ id }) => ranks.get(id) ?? 9 })
+  }
+  const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:b-1`)
+  expect(job).toMatchObject({ priority: '7' })
+  expect(readJob(JSON.parse(job['data'] ?? ''))).toEqual({ kind: 'batch', alerts: others, owedSinceMs: 1 })
+  expect(await Promise.all(['b-1', alone.id].map((id) => queue.stateOf(id)))).toEqual(['live', 'live'])
+  openWorker(() => {})
+  await expect.poll(() => runs.length, waiting).toBe(4)
+  expect(runs).toEqual([...others, alone].map(({ id }) => id))
+})
+
+test('an alert that leaves its batch has a job that waits, and says whether a call was made', async () => {
+  const { queue, redis, keyPrefix } = await openScene()
+  const [called, early] = alerts(2)
+  if (called === undefined || early === undefined) throw new Error('two')
+  await queue.addAlone(called, { priority: 5, isRetry: true, isRepair: false, delayMs: 60_000 })
+  await queue.addAlone(early, { priority: 5, isRetry: false, isRepair: true, delayMs: 60_000 })
+  const read = async ({ id }: { id: string }) => {
+    const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${id}`)
+    return { priority: job['priority'], delay: job['delay'], job: readJob(JSON.parse(job['data'] ?? '')) }
+  }
+  const waits = { priority: '5', delay: '60000' }
+  expect(await read(called)).toMatchObject({
+    ...waits,
+    job: { alert: called, isRetry: true, isRepair: false },
+  })
+  expect(await read(early)).toMatchObject({ ...waits, job: { alert: early, isRetry: false, isRepair: true } })
+})
+
+test('the job of a batch holds what is left of it', () => {
+  const [, ...left] = alerts(3)
+  expect(readJob({ ...dataOfBatch(left), batch: [] })).toBeNull()
+  expect(readJob(dataOfBatch(left))).toEqual({ kind: 'batch', alerts: left, owedSinceMs: 1 })
+  expect(() => dataOfBatch([])).toThrow('a batch has alerts')
+})
+
 test('what no build of ours wrote is no alert', () => {
-  expect(alertOfJob({ version: 1 })).toBeNull()
+  expect(readJob({ version: 1 })).toBeNull()
 })
 
 test('the short backlog of one endpoint goes before the long one of another', async () => {
@@ -123,5 +170,5 @@ test('a job that was made anew says so', async () => {
   if (alert === undefined) throw new Error('one alert')
   await queue.add([alert], { ...first, isRepair: true })
   const job = await redis.hgetall(`${queuePrefix(keyPrefix)}:${queueName}:${alert.id}`)
-  expect(alertOfJob(JSON.parse(job['data'] ?? ''))).toMatchObject({ isRepair: true })
+  expect(readJob(JSON.parse(job['data'] ?? ''))).toMatchObject({ isRepair: true })
 })

@@ -1,8 +1,9 @@
-import { firstPriority, lastPriority, openJobQueue } from '@signalbox/alert-endpoints/job-queue'
+import assert from 'node:assert/strict'
+import { firstPriority, lastPriority, type NewJob, openJobQueue } from '@signalbox/alert-endpoints/job-queue'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { type OwedAlert, owedAlert } from '../owed-alert.ts'
+import { type OwedAlert, type OwedInBatch, owedAlert } from '../owed-alert.ts'
 
 /** What BullMQ knows of an alert's job. */
 export type JobState = 'live' | 'absent' | 'failed' | 'completed'
@@ -14,18 +15,33 @@ export type AddOptions = {
   isRepair?: boolean
 }
 
+/** How an alert leaves the batch that it was in. */
+export type LeaveOptions = {
+  priority: number
+  /** A call was made. */
+  isRetry: boolean
+  /** What became of its run is not known. */
+  isRepair: boolean
+  delayMs: number
+}
+
 export type AlertQueue = AsyncDisposable & {
   /** Adds a job per alert; one that is there already stays as it is. May be cut short: then all come again. */
   add(alerts: readonly OwedAlert[], options: AddOptions): Promise<void>
-  stateOf(alertId: string): Promise<JobState>
-  /** How many new alerts wait for a worker. Replays wait behind them, and hold nobody back. */
+  /** The same, but those of a batch have one job together. */
+  addFirst(owed: readonly OwedInBatch[], options: AddOptions): Promise<void>
+  /** Gives an alert of a batch a job of its own. */
+  addAlone(alert: OwedAlert, options: LeaveOptions): Promise<void>
+  /** @param jobId an alert's id, or a batch's */
+  stateOf(jobId: string): Promise<JobState>
+  /** How many jobs of new alerts wait for a worker. Replays wait behind them, and hold nobody back. */
   countWaiting(): Promise<number>
   /** Lets a failed job run again. */
   revive(alertId: string): Promise<void>
 }
 
 /** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
-const jobData = z.object({
+const alertData = z.object({
   subject: z.string(),
   version: z.number().int(),
   endpointId: z.string(),
@@ -34,18 +50,55 @@ const jobData = z.object({
   owedSinceMs: z.number(),
   /** Another job of the alert was lost. */
   isRepair: z.literal(true).optional(),
+  /** A call was made for it in the batch that it was in. */
+  isRetry: z.literal(true).optional(),
   /** The run of a replay that sends it once more. */
   replayId: z.string().optional(),
 })
 
-export type JobAlert = { alert: OwedAlert; isRepair: boolean; replayId: string | null }
+/** That of a batch points to alerts of one endpoint that were owed together. */
+const batchData = alertData.pick({ endpointId: true, partition: true, owedSinceMs: true }).extend({
+  batch: z.array(z.tuple([alertData.shape.subject, alertData.shape.version, alertData.shape.variant])).min(1),
+})
 
-/** The alert that a job is about; null when no build of ours wrote it. */
-export function alertOfJob(data: unknown): JobAlert | null {
-  const parsed = jobData.safeParse(data)
-  if (!parsed.success) return null
-  const { isRepair = false, replayId = null, ...alert } = parsed.data
-  return { alert: owedAlert(alert), isRepair, replayId }
+export type AlertJob =
+  | { kind: 'alert'; alert: OwedAlert; isRepair: boolean; isRetry: boolean; replayId: string | null }
+  | { kind: 'batch'; alerts: readonly OwedAlert[]; owedSinceMs: number }
+
+/** What a job is about; null when no build of ours wrote it. */
+export function readJob(data: unknown): AlertJob | null {
+  const batch = batchData.safeParse(data)
+  if (batch.success) {
+    const { batch: its, ...where } = batch.data
+    const alerts = its.map(([subject, version, variant]) =>
+      owedAlert({ ...where, subject, version, variant }),
+    )
+    return { kind: 'batch', alerts, owedSinceMs: where.owedSinceMs }
+  }
+  const alone = alertData.safeParse(data)
+  if (!alone.success) return null
+  const { isRepair = false, isRetry = false, replayId = null, ...alert } = alone.data
+  return { kind: 'alert', alert: owedAlert(alert), isRepair, isRetry, replayId }
+}
+
+/** What the job of a batch holds, of those that are left of it. @throws AssertionError when none is */
+export function dataOfBatch(alerts: readonly OwedAlert[]): z.infer<typeof batchData> {
+  const [first] = alerts
+  assert(first !== undefined, 'a batch has alerts')
+  const { endpointId, partition, owedSinceMs } = first
+  return {
+    endpointId,
+    partition,
+    owedSinceMs,
+    batch: alerts.map(({ subject, version, variant }) => [subject, version, variant]),
+  }
+}
+
+const clamped = (priority: number) => Math.min(Math.max(priority, firstPriority), lastPriority)
+
+function jobOf(alert: OwedAlert, { priorityOf, isRepair = false }: AddOptions): NewJob {
+  const { id: jobId, ...data } = alert
+  return { jobId, data: isRepair ? { ...data, isRepair } : data, priority: clamped(priorityOf(alert)) }
 }
 
 /** Opens the queue on a connection that the caller keeps. */
@@ -67,16 +120,23 @@ export function openAlertQueue({
 
   return {
     countWaiting: () => queue.countWaiting(),
-    add: (alerts, { priorityOf, isRepair = false }) =>
+    add: (alerts, options) => queue.add(alerts.map((alert) => jobOf(alert, options))),
+    addFirst: (owed, options) =>
       queue.add(
-        alerts.map((alert) => {
-          const { id: jobId, ...data } = alert
-          const priority = Math.min(Math.max(priorityOf(alert), firstPriority), lastPriority)
-          return { jobId, data: isRepair ? { ...data, isRepair } : data, priority }
+        [...Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)].flatMap(([jobId, its]) => {
+          const alerts = its.map(({ alert }) => alert)
+          if (its.some(({ batchId }) => batchId === null)) return alerts.map((alert) => jobOf(alert, options))
+          const priority = clamped(Math.min(...alerts.map(options.priorityOf)))
+          return [{ jobId, data: dataOfBatch(alerts), priority }]
         }),
       ),
-    async stateOf(alertId) {
-      const state = await bull.getJobState(alertId)
+    async addAlone(alert, { priority, isRetry, isRepair, delayMs }) {
+      const { id: jobId, ...of } = alert
+      const data = { ...of, ...(isRetry ? { isRetry } : {}), ...(isRepair ? { isRepair } : {}) }
+      await queue.add([{ jobId, data, priority, delayMs }])
+    },
+    async stateOf(jobId) {
+      const state = await bull.getJobState(jobId)
       switch (state) {
         case 'unknown':
           return 'absent'

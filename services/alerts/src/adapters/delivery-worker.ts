@@ -1,11 +1,15 @@
 import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
-import type { Deliver, Run } from '../delivery/delivery.ts'
+import type { DeliverBatch, BatchEnd } from '../delivery/deliver-batch.ts'
+import type { Deliver, JobHold, Run } from '../delivery/delivery.ts'
 import type { DeliverReplay } from '../delivery/replay-delivery.ts'
 import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
 import { endsWithin } from '../ends-within.ts'
-import { alertOfJob } from './alert-queue.ts'
+import { dataOfBatch, readJob } from './alert-queue.ts'
+import { troublePauseMs } from '../delivery/hold.ts'
 import { disconnectTimeoutMs, reconnectPauseMs } from '@signalbox/redis-link/redis-link'
+
+type AlertsJob = Job<unknown, string, 'alert'>
 
 export type DeliveryWorker = AsyncDisposable & {
   /** Whether jobs are being taken, for the readiness of the process. */
@@ -21,6 +25,10 @@ const hourSeconds = 60 * 60
 const drainMs = 15_000
 /** Jobs under way for each call: most of their time they wait for Redis and Kafka, before a call and after it. */
 const jobsPerCall = 2
+/** A batch has its job sooner after it was owed, and long before it is swept up, unless its fan-out stood still. */
+const lateMs = 1_000
+/** For so long a run trusts that its job is its own. Others need longer to find a flushed Redis and to begin anew. */
+const trustedMs = 50
 /** What it takes to write down what came of a run. */
 const writeBackMs = 1_000
 /** Longer than the worker's longest blocking read. */
@@ -52,6 +60,7 @@ export function openDeliveryWorker({
   redis: { url, keyPrefix },
   concurrency,
   deliver,
+  deliverBatch,
   deliverReplay,
   locks = standardLocks,
   stop,
@@ -61,20 +70,26 @@ export function openDeliveryWorker({
   /** Calls that `deliver` makes at a time. */
   concurrency: number
   deliver: Deliver
+  deliverBatch: DeliverBatch
   deliverReplay: DeliverReplay
   locks?: Locks
   stop: AbortSignal
   log: Logger
 }): DeliveryWorker {
-  async function runOf(job: Job<unknown, string, 'alert'>, signal: AbortSignal): Promise<Run> {
-    const found = alertOfJob(job.data)
+  async function runOf(job: AlertsJob, hold: JobHold): Promise<Run | BatchEnd> {
+    const found = readJob(job.data)
     if (found === null) throw new UnrecoverableError('no build of ours wrote this job')
-    const { alert, isRepair, replayId } = found
-    if (replayId !== null) {
-      return deliverReplay({ alert, replayId, attempt: job.attemptsMade + 1 }, { signal })
+    const { attemptsMade, stalledCounter, priority } = job
+    if (found.kind === 'batch') {
+      // Own jobs of its alerts may be beside a batch that came late.
+      const isLate = job.timestamp - found.owedSinceMs > lateMs
+      const isDoubtful = isLate || attemptsMade > 0 || stalledCounter > 0
+      return deliverBatch({ alerts: found.alerts, isDoubtful, priority }, hold)
     }
-    const isDoubtful = isRepair || job.stalledCounter > 0
-    return deliver({ alert, isRetry: job.attemptsMade > 0, isDoubtful }, { signal })
+    const { alert, isRepair, isRetry, replayId } = found
+    if (replayId !== null) return deliverReplay({ alert, replayId, attempt: attemptsMade + 1 }, hold)
+    const isDoubtful = isRepair || stalledCounter > 0
+    return deliver({ alert, isRetry: isRetry || attemptsMade > 0, isDoubtful }, hold)
   }
 
   const underWay = new Set<unknown>()
@@ -82,14 +97,15 @@ export function openDeliveryWorker({
   const worker = new AlertWorker(
     queueName,
     async (job, token, signal) => {
-      const running = runOf(job, signal ?? stop).catch((error: unknown) => {
+      const isOurs = lockOf(job, { token, durationMs: locks.durationMs })
+      const running = runOf(job, { signal: signal ?? stop, isOurs }).catch((error: unknown) => {
         if (error instanceof UnrecoverableError) throw error
-        log.warn({ alertId: job.id, err: error }, 'alert.run_failed')
-        throw new ComesAgain('trouble of ours', troublePauseMs())
+        log.warn({ jobId: job.id, err: error }, 'alert.run_failed')
+        throw new ComesAgain('trouble of ours', troublePauseMs(Math.random()))
       })
       underWay.add(running)
       try {
-        return await endRun(await running, { job, token })
+        return await endRun(await running, { job, token, isOurs })
       } finally {
         underWay.delete(running)
       }
@@ -116,12 +132,12 @@ export function openDeliveryWorker({
       removeOnFail: { age: 7 * 24 * hourSeconds },
       settings: {
         backoffStrategy: (_attempts, _type, error) =>
-          error instanceof ComesAgain ? error.delayMs : troublePauseMs(),
+          error instanceof ComesAgain ? error.delayMs : troublePauseMs(Math.random()),
       },
     },
   )
   worker.on('error', (error) => log.warn({ problem: error.message }, 'worker.trouble'))
-  worker.on('stalled', (alertId) => log.warn({ alertId }, 'alert.stalled'))
+  worker.on('stalled', (jobId) => log.warn({ jobId }, 'alert.stalled'))
 
   const drain = () => {
     draining ??= closeInTime(worker, { underWay, log })
@@ -138,12 +154,37 @@ export function openDeliveryWorker({
   }
 }
 
+/** Looks at the lock of a job when that was last done a while ago; those who ask meanwhile share the answer. */
+function lockOf(
+  job: AlertsJob,
+  { token = '', durationMs }: { token: string | undefined; durationMs: number },
+): JobHold['isOurs'] {
+  let knownAtMs = job.processedOn ?? 0
+  let looking: Promise<boolean> | null = null
+
+  async function look(): Promise<boolean> {
+    const askedAtMs = Date.now()
+    const isOurs = (await job.extendLock(token, durationMs)) === 1
+    if (isOurs) knownAtMs = askedAtMs
+    return isOurs
+  }
+
+  return async function isOurs() {
+    if (Math.abs(Date.now() - knownAtMs) < trustedMs) return true
+    looking ??= look().finally(() => {
+      looking = null
+    })
+    return looking
+  }
+}
+
 /** Tells BullMQ by value or by error, which is how it takes it, what becomes of a job. */
 async function endRun(
-  run: Run,
-  { job, token }: { job: Job<unknown, string, 'alert'>; token: string | undefined },
+  run: Run | BatchEnd,
+  { job, token, isOurs }: { job: AlertsJob; token: string | undefined } & Pick<JobHold, 'isOurs'>,
 ): Promise<string> {
   switch (run.kind) {
+    case 'ended':
     case 'known_settled':
     case 'replayed':
       break
@@ -153,12 +194,20 @@ async function endRun(
       break
     case 'again':
       throw new ComesAgain(run.why, run.delayMs)
+    case 'crowded':
+      if ('left' in run && (await isOurs())) await job.updateData(dataOfBatch(run.left))
+      await putOff(run.delayMs)
+      break
     case 'held':
-      // Costs no attempt, because none was made.
-      await job.moveToDelayed(Date.now() + run.delayMs, token)
-      throw new DelayedError()
+      await putOff(run.delayMs)
   }
   return run.kind
+
+  async function putOff(delayMs: number): Promise<never> {
+    // Costs no attempt, because none was made.
+    await job.moveToDelayed(Date.now() + delayMs, token)
+    throw new DelayedError()
+  }
 }
 
 /**
@@ -179,9 +228,4 @@ async function closeInTime(
   log.warn({ underWay: underWay.size }, 'worker.closed_late')
   await worker.abandon()
   await endsWithin(worker.disconnect(), writeBackMs)
-}
-
-/** After trouble of ours, which is no fault of the endpoint's: 2 to 5 s. */
-function troublePauseMs(): number {
-  return Math.round(2_000 + 3_000 * Math.random())
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { attemptsKey } from '@signalbox/alert-endpoints/attempt-log'
 import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { createLogger } from '@signalbox/runtime/log'
 import { expect, onTestFinished, test } from 'vitest'
@@ -8,6 +9,19 @@ import { createLanes, type LaneRequest } from './lanes.ts'
 const log = createLogger('alerts-test', { level: 'silent' })
 const leaseMs = 20_000
 const secondMs = 1_000
+
+const failed = {
+  subject: 'client/merchant/',
+  version: 1,
+  attempt: 1,
+  at: 0,
+  durationMs: 10,
+  status: 500,
+  error: 'server_error' as const,
+  response: null,
+  isReplay: false,
+  nextInMs: 1,
+}
 
 /** Lanes of a Redis prefix of their own; time is what the test says. */
 async function openScene() {
@@ -63,6 +77,23 @@ test('an endpoint has as many calls under way as its cap, whoever makes them, an
   await leave('a')
   expect(await tryOne('h')).toBe('go')
   expect(await tryOne('i')).toBe('full 0')
+})
+
+test('calls that end together count one after the other, and each is written down', async () => {
+  const { redis, keyPrefix, tryOne, leave } = await openScene()
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f']
+  await Promise.all(ids.map((id) => tryOne(id, { cap: 6 })))
+  await Promise.all(
+    ids.map((id) =>
+      leave(id, {
+        outcome: id === 'a' ? 'fine' : 'trouble',
+        attempt: { ...failed, alertId: id },
+        isLast: id === 'a',
+      }),
+    ),
+  )
+  expect(await tryOne('g')).toBe('open 3000')
+  expect(await redis.xlen(attemptsKey(keyPrefix, 'one'))).toBe(6)
 })
 
 test('a call of a process that was killed counts no longer when its lease is over', async () => {

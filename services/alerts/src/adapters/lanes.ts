@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import { addAttempt, type Attempt, attemptsKey, attemptText } from '@signalbox/alert-endpoints/attempt-log'
+import { createGather } from '@signalbox/runtime/gather'
 import { createScript } from '@signalbox/redis-link/script'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
@@ -77,15 +79,20 @@ const neverLongMs = 100
 const slotsAheadMs = 60_000
 const laneMs = 48 * 60 * 60 * 1_000
 
-const entry = z.union([
-  z.tuple([z.literal('go')]),
-  z.tuple([
-    z.enum(['open', 'full', 'rate', 'probing']),
-    z.coerce.number(),
-    z.coerce.number(),
-    z.coerce.number(),
+/** Asked by one script. */
+const mostAtOnce = 100
+
+const entries = z.array(
+  z.union([
+    z.tuple([z.literal('go')]),
+    z.tuple([
+      z.enum(['open', 'full', 'rate', 'probing']),
+      z.coerce.number(),
+      z.coerce.number(),
+      z.coerce.number(),
+    ]),
   ]),
-])
+)
 
 export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }) {
   const tagOf = (endpointId: string) => `${keyPrefix}{e-${endpointId}}`
@@ -95,155 +102,206 @@ export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: str
     `${tagOf(endpointId)}:lane`,
   ]
 
-  return {
-    /** Asks for a call; who may go has to leave. An alert whose call is under way already may not go again. */
-    async enter(of: LaneRequest): Promise<LaneEntry> {
-      const { endpointId } = of
+  const enter = createGather<LaneRequest, LaneEntry>({
+    // Those that differ in nothing but their alerts.
+    keyOf: ({ endpointId, cap, leaseMs, ratePerSecond, isRetry, probeEveryMs }) =>
+      [endpointId, cap, leaseMs, ratePerSecond, isRetry, probeEveryMs].join(' '),
+    most: mostAtOnce,
+    async call(requests) {
+      const [of] = requests
+      assert(of !== undefined, 'a script is called for somebody')
+      const { endpointId, nowMs, leaseMs } = of
       const intervalMs = of.ratePerSecond === null ? 0 : 1_000 / of.ratePerSecond
       const answer = await enterScript(redis, {
         keys: [...keysOf(endpointId), `${tagOf(endpointId)}:slots`, `${tagOf(endpointId)}:outstanding`],
         args: [
-          of.nowMs,
-          of.alertId,
+          nowMs,
           of.cap,
-          of.leaseMs,
+          leaseMs,
           of.isRetry ? 1 : 0,
           of.probeEveryMs ?? 0,
           intervalMs,
           // Who was idle may catch up a second's worth at once.
           Math.max(0, 1_000 - intervalMs),
+          ...requests.map(({ alertId }) => alertId),
         ],
       })
-      const [why, waitMs = 0, serviceMs = 0, outstanding = 0] = entry.parse(answer)
-      return why === 'go'
-        ? { kind: 'go', leaseEndsMs: of.nowMs + of.leaseMs }
-        : { kind: 'wait', why, waitMs, serviceMs, outstanding }
+      return entries
+        .parse(answer)
+        .map(([why, waitMs = 0, serviceMs = 0, outstanding = 0]) =>
+          why === 'go'
+            ? { kind: 'go', leaseEndsMs: nowMs + leaseMs }
+            : { kind: 'wait', why, waitMs, serviceMs, outstanding },
+        )
     },
+  })
 
-    /** Ends a call, writes it down, and takes what was its alert's last one off the backlog. */
-    async leave(call: LaneExit): Promise<void> {
-      const { endpointId, alertId, nowMs, outcome, attempt } = call
+  const leave = createGather<LaneExit, void>({
+    keyOf: ({ endpointId }) => endpointId,
+    most: mostAtOnce,
+    async call(exits) {
+      const [of] = exits
+      assert(of !== undefined, 'a script is called for somebody')
+      const { endpointId } = of
       await leaveScript(redis, {
         keys: [...keysOf(endpointId), attemptsKey(keyPrefix, endpointId), `${tagOf(endpointId)}:outstanding`],
-        args: [
-          nowMs,
-          alertId,
-          outcome,
-          Math.round(call.durationMs),
-          call.openForMs ?? 0,
-          attempt === null ? '' : attemptText(attempt),
-          call.isLast ? 1 : 0,
-          call.leaseEndsMs,
-        ],
+        args: exits.flatMap(exitArgs),
       })
+      return exits.map(() => undefined)
     },
+  })
+
+  return {
+    /** Asks for a call; who may go has to leave. An alert whose call is under way already may not go again. */
+    enter,
+    /** Ends a call, writes it down, and takes what was its alert's last one off the backlog. */
+    leave,
   }
 }
 
+/** Few arguments, because each has its cost. */
+function exitArgs(of: LaneExit): string[] {
+  const durationMs = Math.round(of.durationMs)
+  const facts = [of.nowMs, of.leaseEndsMs, of.isLast ? 1 : 0, of.outcome, durationMs, of.openForMs ?? 0]
+  return [of.alertId, facts.join(' '), of.attempt === null ? '' : attemptText(of.attempt)]
+}
+
 /**
- * KEYS: leases, leases of retries, lane, slots of the rate, outstanding. ARGV: now, alert, cap, lease in milliseconds,
- * whether it is a retry, pause between probes (0: none), interval of the rate (0: none), what may be caught up.
+ * KEYS: leases, leases of retries, lane, slots of the rate, outstanding. ARGV: now, cap, lease in milliseconds, whether
+ * they are retries, pause between probes (0: none), interval of the rate (0: none), what may be caught up, then the
+ * alerts. Gives an answer for each.
  * The lane: `f` failures in a row, `o` open until, `r` open until by the endpoint's own wish, `tat` when the next call
  * is due by the rate, `svc` what calls take, `slow` when one ended that took long, `probe` when the next probe is due.
  */
 const enterScript = createScript(`
-local now, alert, cap, leaseMs = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local isRetry, probeEvery = ARGV[5] == '1', tonumber(ARGV[6])
-local interval, ahead = tonumber(ARGV[7]), tonumber(ARGV[8])
+local now, most, leaseMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local isRetry, probeEvery = ARGV[4] == '1', tonumber(ARGV[5])
+local interval, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
 local lane = redis.call('HMGET', KEYS[3], 'f', 'o', 'r', 'tat', 'svc', 'probe')
-local function wait(why, ms)
-  return { why, math.ceil(ms), lane[5] or '0', redis.call('GET', KEYS[5]) or '0' }
-end
 
-local open = math.max(tonumber(lane[2] or 0), tonumber(lane[3] or 0))
-if open > now then return wait('open', open - now) end
-local probe = tonumber(lane[6] or 0)
-if probeEvery > 0 and probe > now then return wait('probing', probe - now) end
-
-local lease = tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0)
-if lease > now then return wait('full', lease - now) end
-if probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen} then cap = 1 end
-if redis.call('ZCARD', KEYS[1]) >= cap then
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-  if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
-end
-if isRetry then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-  if redis.call('ZCARD', KEYS[2]) >= math.max(1, math.floor(cap / 2)) then return wait('full', 0) end
-end
-
-if interval > 0 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - ${slotsAheadMs})
-  local slot = tonumber(redis.call('ZSCORE', KEYS[4], alert) or -1)
-  if slot > now then return wait('rate', slot - now) end
-  if slot < 0 then
-    local due = math.max(tonumber(lane[4] or 0), now)
-    local wished = due - ahead
-    if wished - now > ${slotsAheadMs} then return wait('full', ${slotsAheadMs}) end
-    redis.call('HSET', KEYS[3], 'tat', string.format('%.3f', due + interval))
-    redis.call('PEXPIRE', KEYS[3], ${laneMs})
-    if wished > now then
-      redis.call('ZADD', KEYS[4], wished, alert)
-      redis.call('PEXPIRE', KEYS[4], ${3 * slotsAheadMs})
-      return wait('rate', wished - now)
-    end
-  else
-    redis.call('ZREM', KEYS[4], alert)
+local function ask(alert)
+  local function wait(why, ms)
+    return { why, math.ceil(ms), lane[5] or '0', redis.call('GET', KEYS[5]) or '0' }
   end
+
+  local open = math.max(tonumber(lane[2] or 0), tonumber(lane[3] or 0))
+  if open > now then return wait('open', open - now) end
+  local probe = tonumber(lane[6] or 0)
+  if probeEvery > 0 and probe > now then return wait('probing', probe - now) end
+
+  local lease = tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0)
+  if lease > now then return wait('full', lease - now) end
+  local cap = (probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen}) and 1 or most
+  if redis.call('ZCARD', KEYS[1]) >= cap then
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+    if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
+  end
+  if isRetry then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+    if redis.call('ZCARD', KEYS[2]) >= math.max(1, math.floor(cap / 2)) then return wait('full', 0) end
+  end
+
+  if interval > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - ${slotsAheadMs})
+    local slot = tonumber(redis.call('ZSCORE', KEYS[4], alert) or -1)
+    if slot > now then return wait('rate', slot - now) end
+    if slot < 0 then
+      local due = math.max(tonumber(lane[4] or 0), now)
+      local wished = due - ahead
+      if wished - now > ${slotsAheadMs} then return wait('full', ${slotsAheadMs}) end
+      lane[4] = string.format('%.3f', due + interval)
+      redis.call('HSET', KEYS[3], 'tat', lane[4])
+      redis.call('PEXPIRE', KEYS[3], ${laneMs})
+      if wished > now then
+        redis.call('ZADD', KEYS[4], wished, alert)
+        redis.call('PEXPIRE', KEYS[4], ${3 * slotsAheadMs})
+        return wait('rate', wished - now)
+      end
+    else
+      redis.call('ZREM', KEYS[4], alert)
+    end
+  end
+
+  redis.call('ZADD', KEYS[1], now + leaseMs, alert)
+  redis.call('PEXPIRE', KEYS[1], ${laneMs})
+  if isRetry then
+    redis.call('ZADD', KEYS[2], now + leaseMs, alert)
+    redis.call('PEXPIRE', KEYS[2], ${laneMs})
+  end
+  if probeEvery > 0 then
+    lane[6] = now + probeEvery
+    redis.call('HSET', KEYS[3], 'probe', lane[6])
+    redis.call('PEXPIRE', KEYS[3], ${laneMs})
+  end
+  return { 'go' }
 end
 
-redis.call('ZADD', KEYS[1], now + leaseMs, alert)
-redis.call('PEXPIRE', KEYS[1], ${laneMs})
-if isRetry then
-  redis.call('ZADD', KEYS[2], now + leaseMs, alert)
-  redis.call('PEXPIRE', KEYS[2], ${laneMs})
-end
-if probeEvery > 0 then
-  redis.call('HSET', KEYS[3], 'probe', now + probeEvery)
-  redis.call('PEXPIRE', KEYS[3], ${laneMs})
-end
-return { 'go' }`)
+local answers = {}
+for i = 8, #ARGV do answers[i - 7] = ask(ARGV[i]) end
+return answers`)
 
 /**
- * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV: now, alert, outcome, duration, for how long the
- * endpoint wants no call (0: it said nothing), the attempt ('': none), whether it was the alert's last, and when the
- * call's lease ends.
+ * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV, of each call: the alert; when it ended, when its lease
+ * ends, whether it was the alert's last, outcome, duration, for how long the endpoint wants no call (0: it said nothing);
+ * the attempt ('': none). What gives room comes first: a Redis that is full refuses the first command
+ * that takes some, but none after one that was done.
  */
 const leaveScript = createScript(`
-if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[2]) or 0) == tonumber(ARGV[8]) then
-  redis.call('ZREM', KEYS[1], ARGV[2])
-  redis.call('ZREM', KEYS[2], ARGV[2])
+local calls = {}
+for i = 1, #ARGV, 3 do
+  local now, lease, isLast, outcome, duration, wish =
+    string.match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  calls[#calls + 1] = { tonumber(now), outcome, tonumber(duration), tonumber(wish), isLast, ARGV[i + 2] }
+  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or 0) == tonumber(lease) then
+    redis.call('ZREM', KEYS[1], ARGV[i])
+    redis.call('ZREM', KEYS[2], ARGV[i])
+  end
 end
-if ARGV[6] ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'ARGV[6]' })} end
-if ARGV[7] == '1' and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
-if ARGV[3] == 'neutral' then return end
-local now, duration, wish = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local lane = redis.call('HMGET', KEYS[3], 'svc', 'f', 'o', 'probe', 'slow')
-local known = tonumber(lane[1] or duration)
+
+local names, known, lane = { 'svc', 'f', 'o', 'r', 'probe', 'slow' }, {}, {}
+for place, value in ipairs(redis.call('HMGET', KEYS[3], unpack(names))) do
+  known[names[place]] = tonumber(value)
+  lane[names[place]] = tonumber(value)
+end
+
+local function learn(now, outcome, duration, wish)
+  local service = lane.svc or duration
+  -- Calls that took much longer, all at the same time, may say more of a process that stood still than of the endpoint.
+  if duration > math.max(${longer} * service, ${neverLongMs}) then
+    if lane.slow and now - duration < lane.slow then duration = service
+    else
+      duration = math.min(duration, math.max(${mostTimesLonger} * service, ${neverLongMs}))
+      lane.slow = now
+    end
+  end
+  lane.svc = math.floor(0.8 * service + 0.2 * duration + 0.5)
+  if outcome == 'fine' then
+    lane.f, lane.o, lane.probe = nil, nil, nil
+  elseif (lane.o or 0) <= now then
+    -- Calls that were under way when it opened say no more than the one that opened it.
+    lane.f = (lane.f or 0) + 1
+    if lane.f >= ${failuresToOpen} then
+      lane.o = now + math.min(${firstOpenMs} * 2 ^ math.min(lane.f - ${failuresToOpen}, 10), ${longestOpenMs})
+    end
+  end
+  if wish > 0 then lane.r = now + wish end
+end
+
+for _, call in ipairs(calls) do
+  local now, outcome, duration, wish, isLast, attempt = unpack(call)
+  if attempt ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'attempt' })} end
+  if isLast == '1' and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
+  if outcome ~= 'neutral' then learn(now, outcome, duration, wish) end
+end
+
 local changed = {}
--- Calls that took much longer, all at the same time, may say more of a process that stood still than of the endpoint.
-if duration > math.max(${longer} * known, ${neverLongMs}) then
-  if lane[5] and now - duration < tonumber(lane[5]) then duration = known
-  else
-    duration = math.min(duration, math.max(${mostTimesLonger} * known, ${neverLongMs}))
-    changed = { 'slow', now }
+for _, name in ipairs(names) do
+  if lane[name] == nil and known[name] then redis.call('HDEL', KEYS[3], name) end
+  if lane[name] ~= known[name] and lane[name] then
+    changed[#changed + 1] = name
+    changed[#changed + 1] = lane[name]
   end
 end
-local service = math.floor(0.8 * known + 0.2 * duration + 0.5)
-if not lane[1] or service ~= known then changed[#changed + 1] = 'svc' changed[#changed + 1] = service end
-if ARGV[3] == 'fine' then
-  if lane[2] or lane[3] or lane[4] then redis.call('HDEL', KEYS[3], 'f', 'o', 'probe') end
-else
-  -- Calls that were under way when it opened say no more than the one that opened it.
-  local isOpen = tonumber(lane[3] or '0') > now
-  local failures = isOpen and 0 or tonumber(lane[2] or '0') + 1
-  if not isOpen then changed[#changed + 1] = 'f' changed[#changed + 1] = failures end
-  if failures >= ${failuresToOpen} then
-    local open = math.min(${firstOpenMs} * 2 ^ math.min(failures - ${failuresToOpen}, 10), ${longestOpenMs})
-    changed[#changed + 1] = 'o' changed[#changed + 1] = now + open
-  end
-end
-if wish > 0 then changed[#changed + 1] = 'r' changed[#changed + 1] = now + wish end
 if #changed > 0 then
   redis.call('HSET', KEYS[3], unpack(changed))
   redis.call('PEXPIRE', KEYS[3], ${laneMs})

@@ -1,36 +1,9 @@
 import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
 import { openEmbeddedRedis } from '@signalbox/embedded/redis'
-import { Worker } from 'bullmq'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { idOf, merchants, openScene, use, waiting } from '../alerts-scene.fixture.ts'
 import { changeOf } from '../fan-out/change.fixture.ts'
-import { redisUrl } from '../infra.fixture.ts'
-
-type Scene = Awaited<ReturnType<typeof openScene>>
-
-/** Takes a job and dies with it: it neither ends nor renews its lock. */
-async function openDyingWorker({ keyPrefix, queue }: Scene, alertId: string): Promise<void> {
-  const taken = Promise.withResolvers<void>()
-  const worker = new Worker(
-    queueName,
-    async () => {
-      taken.resolve()
-      await new Promise(() => {})
-    },
-    {
-      connection: { url: redisUrl, maxRetriesPerRequest: null },
-      prefix: queuePrefix(keyPrefix),
-      lockDuration: 500,
-      lockRenewTime: 3_600_000,
-      skipStalledCheck: true,
-    },
-  )
-  worker.on('error', () => {})
-  onTestFinished(() => worker.close(true))
-  await taken.promise
-  await worker.close(true)
-  expect(await queue.stateOf(alertId)).toBe('live')
-}
+import { openDyingWorker } from './dying-worker.fixture.ts'
 
 test.each([
   ['goes to another worker', 20],

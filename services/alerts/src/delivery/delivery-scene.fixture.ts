@@ -282,8 +282,8 @@ export function createDeliveryScene({
 
   const run = (
     alert: OwedAlert,
-    { signal = new AbortController().signal, isRetry = false, isDoubtful = false } = {},
-  ) => deliver({ alert, isRetry, isDoubtful }, { signal })
+    { signal = new AbortController().signal, isRetry = false, isDoubtful = false, isOurs = true } = {},
+  ) => deliver({ alert, isRetry, isDoubtful }, { signal, isOurs: async () => isOurs })
   return {
     run,
     settlements,

@@ -110,7 +110,7 @@ test.each([
 ])('a process that stood still for %i ms after it entered the lane makes %i calls', async (ms, calls) => {
   const { run, sent, state, left } = createScene()
   state.standsStillMs = ms
-  expect(await run()).toMatchObject({ kind: calls === 1 ? 'settled' : 'held' })
+  expect(await run()).toMatchObject({ kind: calls === 1 ? 'settled' : 'crowded' })
   expect(sent).toHaveLength(calls)
   expect(left).toEqual([calls === 1 ? 'fine' : 'neutral'])
   state.standsStillMs = 0
@@ -157,9 +157,9 @@ test('while Redis has not heard of a settlement another run of the alert makes n
   state.settlesByItself = false
   breaking.push('settle')
   expect(await run()).toMatchObject({ kind: 'settled' })
-  expect(await run()).toMatchObject({ kind: 'held' })
+  expect(await run()).toMatchObject({ kind: 'crowded' })
   await vi.advanceTimersByTimeAsync(settlingMs)
-  expect(await run()).toMatchObject({ kind: 'held' })
+  expect(await run()).toMatchObject({ kind: 'crowded' })
   await vi.advanceTimersByTimeAsync(500)
   expect(known(alert.id)).toMatchObject({ isSettled: true, isOwed: false })
   expect(await run()).toEqual({ kind: 'known_settled' })
@@ -173,7 +173,7 @@ test('an outcome stays with the process for as long as Kafka and Redis are away,
   const running = run({ signal: lock.signal }).catch((error: unknown) => String(error))
   await vi.advanceTimersByTimeAsync(60_000)
   lock.abort()
-  expect(await run()).toMatchObject({ kind: 'held' })
+  expect(await run()).toMatchObject({ kind: 'crowded' })
   await vi.advanceTimersByTimeAsync(100_000)
   expect(await running).toContain('receipt is broken')
   expect(await runOut()).toMatchObject({ kind: 'settled' })
@@ -187,7 +187,7 @@ test('a call of which the lane has not heard is held by the process until it has
   breaking.push(...Array.from({ length: 20 }, () => 'leave'))
   const running = run()
   await vi.advanceTimersByTimeAsync(9_000)
-  expect([await run(), left]).toMatchObject([{ kind: 'held' }, []])
+  expect([await run(), left]).toMatchObject([{ kind: 'crowded' }, []])
   await vi.advanceTimersByTimeAsync(2_000)
   expect(await running).toMatchObject({ kind: 'settled' })
   expect(left).toEqual(['fine'])
@@ -246,10 +246,16 @@ test('a second run of an alert whose first one waits for a place makes no call',
   const { run, sent, answer } = await createBusyScene()
   const waiting = run(alertOf(3))
   await vi.advanceTimersByTimeAsync(1_000)
-  expect(await run(alertOf(3), { isDoubtful: true })).toMatchObject({ kind: 'held' })
+  expect(await run(alertOf(3), { isDoubtful: true })).toMatchObject({ kind: 'crowded' })
   answer()
   await waiting
   expect(sent).toHaveLength(3)
+})
+
+test('a run whose job is no longer its own makes no call, and asks no lane', async () => {
+  const { run, sent, left } = createScene()
+  expect(await run({ isOurs: false })).toMatchObject({ kind: 'crowded' })
+  expect([sent, left]).toEqual([[], []])
 })
 
 test('who gets a place after the stop makes no call', async () => {
@@ -257,7 +263,7 @@ test('who gets a place after the stop makes no call', async () => {
   const waiting = run(alertOf(3))
   stop.abort()
   answer()
-  expect(await waiting).toMatchObject({ kind: 'held' })
+  expect(await waiting).toMatchObject({ kind: 'crowded' })
   expect(sent).toHaveLength(2)
 })
 
@@ -278,7 +284,7 @@ test('while a call is under way no other run of its alert makes one, whatever Re
   scene.change({ kind: 'verify', address: url })
   const first = scene.run(alertOf(3))
   await vi.advanceTimersByTimeAsync(5_000)
-  expect(await scene.run(alertOf(3))).toMatchObject({ kind: 'held' })
+  expect(await scene.run(alertOf(3))).toMatchObject({ kind: 'crowded' })
   gate.resolve(status(204))
   expect(await first).toMatchObject({ kind: 'settled' })
   expect(scene.sent).toHaveLength(1)
@@ -446,7 +452,7 @@ test('a call that is cancelled counts as no attempt and says nothing against the
 test('a job that the lane does not let through makes no call', async () => {
   const { run, state, sent } = createScene()
   state.lane = { kind: 'wait', why: 'open', waitMs: 7_000, serviceMs: 0, outstanding: 0 }
-  expect(await run()).toEqual({ kind: 'held', delayMs: 7_000 })
+  expect(await run()).toEqual({ kind: 'crowded', delayMs: 7_000 })
   expect(sent).toEqual([])
 })
 
@@ -456,7 +462,7 @@ test('retries take a part of the slots only', async () => {
   scene.change({ kind: 'verify', address: url })
   const retries = [1, 2].map((version) => scene.run(alertOf(version), { isRetry: true }))
   await vi.advanceTimersByTimeAsync(0)
-  expect(await scene.run(alertOf(3), { isRetry: true })).toMatchObject({ kind: 'held' })
+  expect(await scene.run(alertOf(3), { isRetry: true })).toMatchObject({ kind: 'crowded' })
   const first = scene.run(alertOf(4))
   await vi.advanceTimersByTimeAsync(0)
   expect(scene.sent).toHaveLength(3)
@@ -504,7 +510,7 @@ test('a mail server that hangs holds ten calls, asks no lane beyond, and webhook
   const { run, caps, sent } = createMailScene(() => gate.promise)
   const mails = Array.from({ length: 10 }, (_, n) => run(alertOf(n + 1)))
   await vi.advanceTimersByTimeAsync(0)
-  expect(await run(alertOf(11))).toMatchObject({ kind: 'held', delayMs: 500 })
+  expect(await run(alertOf(11))).toMatchObject({ kind: 'crowded', delayMs: 500 })
   expect(caps).toHaveLength(10)
   expect(await run(alertOf(1, { endpointId: 'two' }))).toMatchObject({ kind: 'settled' })
   expect(sent).toHaveLength(1)

@@ -29,12 +29,21 @@ export type Run =
   | { kind: 'known_settled' }
   /** An attempt failed and another one is due. */
   | { kind: 'again'; delayMs: number; why: string }
-  /** No attempt was made: it is too early, or the endpoint's lane has no room. */
+  /** No attempt was made: it is too early. */
   | { kind: 'held'; delayMs: number }
+  /** No attempt was made: there is no room for another call to its endpoint, or it is not for this run to make one. */
+  | { kind: 'crowded'; delayMs: number }
   /** What was to be sent once more has come to its end. */
   | { kind: 'replayed'; isDelivered: boolean }
 
-export type Deliver = (run: AlertRun, options: { signal: AbortSignal }) => Promise<Run>
+/** What a run may know of its job. */
+export type JobHold = {
+  signal: AbortSignal
+  /** Whether nobody else can have begun with the job: Redis was not flushed, and the lock was not lost. */
+  isOurs: () => Promise<boolean>
+}
+
+export type Deliver = (run: AlertRun, hold: JobHold) => Promise<Run>
 
 export type DeliveryPorts = {
   book: Pick<AlertBook, 'begin' | 'keep' | 'clear'>
@@ -78,24 +87,26 @@ export function createDeliver(
   const underWay = new Set<string>()
   let retriesUnderWay = 0
 
-  return async function deliver(run, { signal }) {
+  return async function deliver(run, hold) {
     const { id } = run.alert
     // The job stalled while Redis was away, or was made anew when Redis had lost it; its first run is still at it.
-    if (underWay.has(id) || settlements.has(id)) return shortlyHeld()
+    if (underWay.has(id) || settlements.has(id)) return shortlyCrowded()
     underWay.add(id)
     try {
-      return await deliverNow(run, signal)
+      return await deliverNow(run, hold)
     } finally {
       underWay.delete(id)
     }
   }
 
-  async function deliverNow(run: AlertRun, signal: AbortSignal): Promise<Run> {
+  async function deliverNow(run: AlertRun, { signal, isOurs }: JobHold): Promise<Run> {
     const { alert, isRetry } = run
-    using place = await calls.place(await endpoints.find(alert.endpointId))
+    using place = await calls.place(alert.endpointId, await endpoints.find(alert.endpointId))
     // A call that begins after the stop might be cut off.
-    if (place === null || stop.aborted) return shortlyHeld()
-    if (isRetry && retriesUnderWay >= retrySlots) return shortlyHeld()
+    if (place === null || stop.aborted) return shortlyCrowded()
+    if (isRetry && retriesUnderWay >= retrySlots) return shortlyCrowded()
+    // Another run may have settled it meanwhile, and died before Redis heard of that.
+    if (!(await isOurs())) return shortlyCrowded()
     using _ = isRetry ? countRetry() : null
     // Anew: the place may have been a while in coming.
     const target = await endpoints.find(alert.endpointId)
@@ -106,7 +117,7 @@ export function createDeliver(
       if (entry?.kind === 'go') await calls.leave(alert, entry.lease)
       return withoutCall(alert, { known, next, body: begun.body })
     }
-    if (entry?.kind === 'wait') return held(calls.waitMs(entry, next.target))
+    if (entry?.kind === 'wait') return crowded(calls.waitMs(entry, next.target))
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     const { target: to, body } = next
     assert(entry !== null, 'what is called has a target, and its lane was entered')
@@ -114,7 +125,7 @@ export function createDeliver(
     // This process stood still, and when the lease ends another run may begin.
     if (now() > lease.beginByMs) {
       await calls.leave(alert, lease)
-      return shortlyHeld()
+      return shortlyCrowded()
     }
     const call = {
       alert,
@@ -173,11 +184,11 @@ export function createDeliver(
         return settle(alert, { final, outcome, body })
       }
       case 'hold':
-        return held(next.delayMs)
+        return { kind: 'held', delayMs: next.delayMs }
       case 'body_lost':
         report.bodyLost(alert)
     }
-    return held(bodyPauseMs)
+    return { kind: 'held', delayMs: bodyPauseMs }
   }
 
   async function attempt(call: Call, known: Progress): Promise<Run> {
@@ -292,8 +303,8 @@ export function createDeliver(
   }
 
   /** Long enough that it costs next to nothing: 0.5 to 2 s. */
-  function shortlyHeld(): Run {
-    return held(Math.round(500 + 1_500 * random()))
+  function shortlyCrowded(): Run {
+    return crowded(Math.round(500 + 1_500 * random()))
   }
 }
 
@@ -314,8 +325,8 @@ type Settling = {
 /** A Redis without memory says so. */
 const isFull = (error: unknown) => error instanceof Error && error.message.startsWith('OOM')
 
-function held(delayMs: number): Run {
-  return { kind: 'held', delayMs }
+function crowded(delayMs: number): Run {
+  return { kind: 'crowded', delayMs }
 }
 
 function receiptOf(alert: OwedAlert, { final, outcome, body }: Settling): AlertReceipt {

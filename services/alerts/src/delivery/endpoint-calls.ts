@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Endpoint } from '@signalbox/alert-endpoints/endpoint'
+import { createGather } from '@signalbox/runtime/gather'
 import { createPlaces } from '@signalbox/runtime/places'
 import type { Answer, SendWebhook } from '@signalbox/webhook-sender/send-webhook'
 import { type SigningKey, webhookHeaders } from '@signalbox/webhook-sender/webhook-headers'
@@ -80,6 +81,8 @@ export type EndpointCalls = ReturnType<typeof createEndpointCalls>
 
 /** For a call of a process that was killed: so much longer than the longest call it counts. */
 const leaseMarginMs = 5_000
+/** Who waits for several places keeps others from those that are free. */
+const mostTogether = 4
 const keptResponseBytes = 1_024
 /** All e-mails go through one mail server, so one that hangs holds no more than these calls of a process. */
 const mostMails = 10
@@ -92,6 +95,12 @@ export function createEndpointCalls(
   const share = Math.max(1, Math.floor(rules.concurrency / 4))
   const capOf = ({ limits }: Endpoint) => Math.min(limits.concurrency ?? rules.endpointConcurrency, share)
   const places = createPlaces(rules.concurrency)
+  /** Calls to an endpoint that are wanted together begin together, so that its lane is asked once for all. */
+  const takePlace = createGather<string, Disposable>({
+    keyOf: (endpointId) => endpointId,
+    most: Math.min(share, mostTogether),
+    call: (endpointIds) => places.takeMany(endpointIds.length),
+  })
   let mails = 0
 
   async function answerOf({ alert, target, body, isReplay, signal }: Call): Promise<Answer> {
@@ -125,11 +134,14 @@ export function createEndpointCalls(
   }
 
   return {
+    /** How many calls to it may be under way at a time; none known: one. */
+    mostAtOnce: (target: KnownEndpoint | null): number => (target === null ? 1 : capOf(target.endpoint)),
+
     /**
      * A place among the calls of this process, until it is disposed of: to be taken before the lane is asked. null:
      * there are e-mails enough under way, and the others come later, so that webhooks get their turn.
      */
-    async place(target: KnownEndpoint | null): Promise<Disposable | null> {
+    async place(endpointId: string, target: KnownEndpoint | null): Promise<Disposable | null> {
       const isMail = target?.endpoint.target?.type === 'email'
       if (isMail && mails >= Math.min(mostMails, share)) return null
       const place = new DisposableStack()
@@ -137,7 +149,7 @@ export function createEndpointCalls(
         mails += 1
         place.defer(() => void (mails -= 1))
       }
-      place.use(await places.take())
+      place.use(await takePlace(endpointId))
       return place
     },
 

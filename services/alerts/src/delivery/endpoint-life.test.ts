@@ -34,7 +34,7 @@ test('an endpoint’s whole life stands in its audit trail, and its alerts end a
   const callsBefore = scene.sent.length
   await deliver()
   const held = await deliver()
-  expect(held).toMatchObject({ kind: 'held' })
+  expect(held).toMatchObject({ kind: 'crowded' })
   afterHours(1)
   await deliver()
   expect(scene.sent.length - callsBefore).toBe(2)

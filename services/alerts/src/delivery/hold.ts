@@ -24,3 +24,8 @@ export function holdMs(
 }
 
 const within = (ms: number) => Math.min(Math.max(ms, leastMs), mostMs)
+
+/** After trouble of ours, which is no fault of the endpoint's: 2 to 5 s. `random`: from 0 to below 1. */
+export function troublePauseMs(random: number): number {
+  return Math.round(2_000 + 3_000 * random)
+}

@@ -17,6 +17,7 @@ import { type Locks, openDeliveryWorker } from '../adapters/delivery-worker.ts'
 import { createKafkaReceipts } from '../adapters/kafka-receipts.ts'
 import { createLanes } from '../adapters/lanes.ts'
 import type { MailSender } from '../email/mail-sender.ts'
+import { createDeliverBatch } from './deliver-batch.ts'
 import { createDeliver, type DeliveryPorts, type DeliveryReport } from './delivery.ts'
 import { type CallReport, type CallRules, createEndpointCalls } from './endpoint-calls.ts'
 import { type ChangeEndpoint, createEndpointFate } from './endpoint-fate.ts'
@@ -125,6 +126,14 @@ export function openDelivery(options: {
       redis: { url: options.redisUrl, keyPrefix: options.keyPrefix },
       concurrency: settings.concurrency,
       deliver,
+      deliverBatch: createDeliverBatch({
+        deliver,
+        calls,
+        endpoints,
+        queue,
+        report: { runFailed: (alertId, err) => log.warn({ alertId, err }, 'alert.run_failed') },
+        random,
+      }),
       deliverReplay: createDeliverReplay({
         bodies: createReplayBodies(store),
         calls,

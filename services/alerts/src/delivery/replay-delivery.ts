@@ -43,7 +43,7 @@ export function createDeliverReplay({
     const body = await bodies.of(alert, replayId)
     const deadlineMs = alert.owedSinceMs + alertLifeMs
     if (body === null || now() >= deadlineMs) return ended
-    using place = await calls.place(await endpoints.find(alert.endpointId))
+    using place = await calls.place(alert.endpointId, await endpoints.find(alert.endpointId))
     // A call that begins after the stop might be cut off.
     if (place === null || stop.aborted) return { kind: 'held', delayMs: leastHoldMs * (1 + random()) }
     // Anew: the place may have been a while in coming.

@@ -18,7 +18,10 @@ const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
   })
 
 /** Owed alerts with the state of their jobs, and a sweep over them. */
-function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled'])[]) {
+function createScene(
+  known: readonly (readonly [OwedAlert, JobState | 'settled'])[],
+  batches: ReadonlyMap<string, { alerts: readonly OwedAlert[]; state: JobState }> = new Map(),
+) {
   const states = new Map(known.map(([alert, state]) => [alert.id, state]))
   const owed = known.map(([alert]) => alert)
   const cleared: string[] = []
@@ -32,6 +35,8 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
           return owed.filter((alert) => alert.partition === partition).slice(from, from + limit)
         },
         owedCount: async (partition) => owed.filter((alert) => alert.partition === partition).length,
+        batchesOf: async (_, alerts) =>
+          alerts.map((alert) => [...batches].find(([, of]) => of.alerts.includes(alert))?.[0] ?? null),
         settledAmong: async (_, ids) => new Set(ids.filter((id) => states.get(id) === 'settled')),
         async setOutstanding(endpointId, count) {
           outstanding.set(endpointId, count)
@@ -51,7 +56,7 @@ function createScene(known: readonly (readonly [OwedAlert, JobState | 'settled']
           for (const { id } of alerts) states.set(id, 'live')
         },
         async stateOf(id) {
-          const state = states.get(id) ?? 'absent'
+          const state = batches.get(id)?.state ?? states.get(id) ?? 'absent'
           return state === 'settled' ? 'completed' : state
         },
         async revive(id) {
@@ -75,6 +80,25 @@ test('each kind of owed alert is repaired in its way', async () => {
   expect(reports).toEqual([{ looked: 5, added: 1, revived: 1, cleared: 2 }])
   expect([0, 1, 2].map((index) => states.get(idOf(index)))).toEqual(['live', 'live', 'live'])
   expect(cleared.toSorted()).toEqual([idOf(3), idOf(4)].toSorted())
+})
+
+test.each<[JobState, JobState]>([
+  ['live', 'absent'],
+  ['completed', 'live'],
+  ['failed', 'live'],
+  ['absent', 'live'],
+])('an alert whose batch is %s has its own job %s after a sweep', async (state, own) => {
+  const [first, second] = [alertOf(1), alertOf(2)]
+  const batches = new Map([['b-1', { alerts: [first, second], state }]])
+  const { sweep, states } = createScene(
+    [
+      [first, 'absent'],
+      [second, 'failed'],
+    ],
+    batches,
+  )
+  await sweep()
+  expect([states.get(first.id), states.get(second.id)]).toEqual([own, 'live'])
 })
 
 test('an alert that is still on its way from the fan-out is left alone', async () => {

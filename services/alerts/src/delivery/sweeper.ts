@@ -4,7 +4,7 @@ import type { AlertQueue } from '../adapters/alert-queue.ts'
 import type { OwedAlert } from '../owed-alert.ts'
 
 export type SweepPorts = {
-  book: Pick<AlertBook, 'owed' | 'owedCount' | 'settledAmong' | 'clear' | 'setOutstanding'>
+  book: Pick<AlertBook, 'owed' | 'owedCount' | 'settledAmong' | 'batchesOf' | 'clear' | 'setOutstanding'>
   queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive'>
   report: { owed(count: number): void; swept(found: Swept): void }
   /** Epoch milliseconds. */
@@ -86,7 +86,7 @@ export function createSweep(
     for (const alert of over) await book.clear(alert)
     const stillOwed = open.filter((alert) => !completed.includes(alert))
     const ranks = new Map(stillOwed.map((alert) => [alert.id, count(alert)]))
-    const absent = inState('absent')
+    const absent = await withoutBatch(inState('absent'))
     await queue.add(absent, { priorityOf: ({ id }) => ranks.get(id) ?? 1, isRepair: true })
     const failed = inState('failed')
     for (const { id } of failed) await queue.revive(id)
@@ -95,6 +95,15 @@ export function createSweep(
     swept.added += absent.length
     swept.revived += failed.length
     return stillOwed
+  }
+
+  /** Those that no live job of a batch will send either. */
+  async function withoutBatch(alerts: readonly OwedAlert[]): Promise<OwedAlert[]> {
+    const batches = await book.batchesOf(partition, alerts)
+    const known = [...new Set(batches)].filter((batch) => batch !== null)
+    const states = await Promise.all(known.map((batch) => queue.stateOf(batch)))
+    const live = new Set<string | null>(known.filter((_, index) => states[index] === 'live'))
+    return alerts.filter((_, index) => !live.has(batches[index] ?? null))
   }
 
   /** Gives how many its endpoint has outstanding with it. */

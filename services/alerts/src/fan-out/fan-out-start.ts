@@ -26,9 +26,16 @@ export function watermarkAt({ clusterId, topic, next }: ReadLog & { next: bigint
   return `${clusterId} ${topic} ${next}`
 }
 
-/** The same while the alerts of the records before `until` are owed and their jobs are not all there. */
-export function watermarkOwing({ until, ...at }: ReadLog & { next: bigint; until: bigint }): string {
-  return `${watermarkAt(at)} owing ${until}`
+/**
+ * The same while alerts of the records before `until` are owed and their jobs are not all there. They are owed in slices,
+ * each with a watermark of its own: a Redis that forgets the last slice does not have its watermark.
+ */
+export function watermarkOwing({
+  until,
+  slice,
+  ...at
+}: ReadLog & { next: bigint; until: bigint; slice: number }): string {
+  return `${watermarkAt(at)} owing ${until} ${slice}`
 }
 
 /**

@@ -3,9 +3,9 @@ import { openRedisLink } from '@signalbox/redis-link/redis-link'
 import { createLogger } from '@signalbox/runtime/log'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import { expect, onTestFinished, test } from 'vitest'
+import type { JobState } from '../adapters/alert-queue.ts'
 import { createAlertBook } from '../adapters/alert-book.ts'
 import { redisUrl } from '../infra.fixture.ts'
-import type { OwedAlert } from '../owed-alert.ts'
 import { createAlertsOfEndpoints } from './alerts-of-endpoints.ts'
 import { endpointOf } from './endpoint.fixture.ts'
 import { createFanOut, type FanOutPorts } from './fan-out.ts'
@@ -35,15 +35,30 @@ async function openScene() {
   const keyPrefix = `test-${randomUUID().slice(0, 8)}:`
   const link = await openRedisLink({ url: redisUrl, variable: 'QUEUE_REDIS_URL', log })
   onTestFinished(() => link[Symbol.asyncDispose]())
-  const state = { records: [recordOf(3, 1, 'warned'), recordOf(7, 3, 'disabled')], end: 9n, asked: [0] }
-  const added: { version: number; priority: number }[] = []
+  const state = {
+    records: [recordOf(3, 1, 'warned'), recordOf(7, 3, 'disabled')],
+    end: 9n,
+    asked: [0],
+    batch: 'absent' as JobState,
+  }
+  const again: number[] = []
+  const added: { version: number; priority: number; batchId: string | null }[] = []
   const operators = endpointOf({ endpointId: 'operators', audience: 'operator', merchant: '*' })
   const book = createAlertBook({ redis: link.redis, keyPrefix, fanOut: 'endpoints', now: () => startMs })
   const ports: FanOutPorts & Parameters<typeof openEndpointsFanOut>[0] = {
     book,
     queue: {
-      async add(alerts: readonly OwedAlert[], { priorityOf }: { priorityOf: (alert: OwedAlert) => number }) {
-        added.push(...alerts.map((alert) => ({ version: alert.version, priority: priorityOf(alert) })))
+      async add(alerts) {
+        again.push(...alerts.map(({ version }) => version))
+      },
+      stateOf: async () => state.batch,
+      async addFirst(owed, { priorityOf }) {
+        const told = owed.map(({ alert, batchId }) => ({
+          version: alert.version,
+          priority: priorityOf(alert),
+          batchId,
+        }))
+        added.push(...told)
       },
     },
     alertsOf: createAlertsOfEndpoints({
@@ -69,7 +84,7 @@ async function openScene() {
     log,
   }
   const versions = () => added.map(({ version }) => version)
-  return { state, added, versions, book, ports, redis: link.redis, keyPrefix }
+  return { state, added, again, versions, book, ports, redis: link.redis, keyPrefix }
 }
 
 test('operators hear of endpoints over gaps in the log, once each, the later ones with a greater rank', async () => {
@@ -126,34 +141,78 @@ test('a chunk owes nothing when the markers have fallen behind the receipts that
   expect([(await fanOut.process(chunk)).kind, versions()]).toEqual(['done', [1, 3]])
 })
 
-test('a chunk that owes more than is added at once has a job for each alert, ranked in their order', async () => {
+test('what an endpoint gets of a chunk goes in batches of thirty-two, ranked in their order', async () => {
   const { added, versions, ports } = await openScene()
+  const fanOut = createFanOut(ports, at)
+  await fanOut.attach({ partition: 0, committed: null, logStart: 0n, logEnd: 65n })
+  const numbers = Array.from({ length: 65 }, (_, index) => index + 1)
+  const records = numbers.map((number) => recordOf(number - 1, number, 'warned'))
+  expect((await fanOut.process({ partition: 0, records })).kind).toBe('done')
+  expect(versions()).toEqual(numbers)
+  expect(added.map(({ priority }) => priority)).toEqual(numbers)
+  const batches = Map.groupBy(added, ({ batchId }) => batchId)
+  expect([...batches.values()].map(({ length }) => length)).toEqual([32, 32, 1])
+  expect([...batches.keys()]).toEqual([
+    expect.stringMatching(/^b-[\w-]{22}$/),
+    expect.stringMatching(/^b-[\w-]{22}$/),
+    null,
+  ])
+})
+
+test.each<[string, JobState, number[]]>([
+  ['no job, and each gets its own', 'absent', [1, 2]],
+  ['one that runs, and get no other', 'live', []],
+  ['one that has ended, and each gets its own', 'completed', [1, 2]],
+])('alerts of a batch that are fanned out again had %s', async (_, batch, expected) => {
+  const { state, added, again, ports } = await openScene()
+  state.batch = batch
+  const records = [1, 2, 3, 4].map((number) => recordOf(number - 1, number, 'warned'))
+  const position = { partition: 0, committed: null, logStart: 0n, logEnd: 9n }
+  const queue = { ...ports.queue, addFirst: () => Promise.reject(new Error('killed')) }
+  const dying = createFanOut({ ...ports, queue }, at)
+  await dying.attach(position)
+  await expect(dying.process({ partition: 0, records: records.slice(0, 2) })).rejects.toThrow('killed')
+
+  const next = createFanOut({ ...ports, now: () => startMs + 1_000 }, at)
+  await next.attach(position)
+  expect(await next.process({ partition: 0, records })).toEqual({ kind: 'done' })
+  expect(again).toEqual(expected)
+  expect(added.map(({ version }) => version)).toEqual([3, 4])
+  expect(new Set(added.map(({ batchId }) => batchId)).size).toBe(1)
+})
+
+test('a Redis that forgets the last slice of what a chunk owes is noticed', async () => {
+  const { ports, book, redis, keyPrefix } = await openScene()
   const slices: number[] = []
-  const { queue } = ports
-  const add: typeof queue.add = async (alerts, options) => {
-    slices.push(alerts.length)
-    await queue.add(alerts, options)
+  const owe: typeof book.owe = async (of) => {
+    const owed = await book.owe(of)
+    if (slices.push(of.alerts.length) === 2) {
+      await redis.set(`${keyPrefix}{c0}:endpoints-fan-out`, of.watermark ?? '')
+    }
+    return owed
   }
-  const fanOut = createFanOut({ ...ports, queue: { add } }, at)
+  const fanOut = createFanOut({ ...ports, book: { ...book, owe } }, at)
   await fanOut.attach({ partition: 0, committed: null, logStart: 0n, logEnd: 150n })
   const numbers = Array.from({ length: 150 }, (_, index) => index + 1)
   const records = numbers.map((number) => recordOf(number - 1, number, 'warned'))
-  expect((await fanOut.process({ partition: 0, records })).kind).toBe('done')
-  expect([slices, versions()]).toEqual([[100, 50], numbers])
-  expect(added.map(({ priority }) => priority)).toEqual(numbers)
+  expect(await fanOut.process({ partition: 0, records })).toMatchObject({ kind: 'reattach' })
+  expect(slices).toEqual([100, 50])
 })
 
 test('a chunk that is cut off before its jobs are there makes them when it comes again, without ranking them twice', async () => {
-  const { state, added, ports } = await openScene()
+  const { state, again, ports } = await openScene()
   const position = { partition: 0, committed: null, logStart: 0n, logEnd: 9n }
   const chunk = { partition: 0, records: state.records }
-  const dying = createFanOut({ ...ports, queue: { add: () => Promise.reject(new Error('killed')) } }, at)
+  const dying = createFanOut(
+    { ...ports, queue: { ...ports.queue, addFirst: () => Promise.reject(new Error('killed')) } },
+    at,
+  )
   await dying.attach(position)
   await expect(dying.process(chunk)).rejects.toThrow('killed')
 
   const next = createFanOut({ ...ports, now: () => startMs + 1_000 }, at)
   expect(await next.attach(position)).toMatchObject({ kind: 'from', offset: 3n })
   expect(await next.process(chunk)).toEqual({ kind: 'done' })
-  expect(added.map(({ version }) => version)).toEqual([1, 3])
+  expect(again).toEqual([1, 3])
   expect(await ports.book.raiseOutstanding(new Map([['operators', 1]]))).toEqual(new Map([['operators', 3]]))
 })

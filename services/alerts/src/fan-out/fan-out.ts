@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AlertsOwed } from '@signalbox/alert-endpoints/alerts-of-change'
 import type {
   Attached,
@@ -9,16 +8,14 @@ import type {
 } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { AlertBook } from '../adapters/alert-book.ts'
-import type { OwedAlert } from '../owed-alert.ts'
+import type { AlertQueue } from '../adapters/alert-queue.ts'
+import { batchIdOf, obligationOf, type OwedAlert, type OwedInBatch } from '../owed-alert.ts'
 import type { ReceiptsSeen } from '../receipts/receipts-seen.ts'
 import { fanOutStart, horizonMs, type ReadLog, watermarkAt, watermarkOwing } from './fan-out-start.ts'
 
 export type FanOutPorts = {
   book: Pick<AlertBook, 'watermark' | 'owe' | 'advance' | 'raiseOutstanding'>
-  queue: {
-    /** A low priority runs first. */
-    add(alerts: readonly OwedAlert[], options: { priorityOf: (alert: OwedAlert) => number }): Promise<void>
-  }
+  queue: Pick<AlertQueue, 'add' | 'addFirst' | 'stateOf'>
   /** Who is to be told what about the records of a chunk. */
   alertsOf(records: readonly ConsumedRecord[]): Promise<AlertsOwed>
   endpoints: {
@@ -32,7 +29,10 @@ export type FanOutPorts = {
   now: () => number
 }
 
-const jobsAtOnce = 100
+/** Alerts that one job delivers, as many at a time as their endpoint takes: so many that the job costs little beside them. */
+const mostPerBatch = 32
+/** Written down by one script, which holds up all others meanwhile. */
+const mostOwedAtOnce = 100
 
 /** What a partition stands at. */
 type Standing = {
@@ -89,23 +89,30 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
     const { bodies, alerts } = onceEach(await ports.alertsOf(records))
     let { watermark } = at
     if (alerts.length > 0) {
-      const owing = watermarkOwing({ ...log, next: records[0]?.offset ?? last.offset, until })
+      const from = records[0]?.offset ?? last.offset
       const nowMs = ports.now()
       const { receiptsTo } = at
-      const owed = await book.owe({
-        partition,
-        watermark,
-        owing,
-        receiptsTo,
-        nowMs,
-        changedSinceMs: Math.min(...records.map(causedAtMs)),
-        bodies,
-        alerts,
-      })
-      if (owed === null) return fenced
-      watermark = owing
-      standing.set(partition, { ...at, watermark })
-      if (owed.length > 0) await addJobs(owed, { priorityOf: await rank(owed, { nowMs }) })
+      const changedSinceMs = Math.min(...records.map(causedAtMs))
+      const owed: OwedInBatch[] = []
+      for (const [place, slice] of slices(inBatches(alerts), mostOwedAtOnce).entries()) {
+        const owing = watermarkOwing({ ...log, next: from, until, slice: place })
+        const names = new Set(slice.map(nameOf))
+        const its = { bodies: bodies.filter((body) => names.has(nameOf(body))), alerts: slice }
+        const said = await book.owe({
+          partition,
+          watermark,
+          owing,
+          receiptsTo,
+          nowMs,
+          changedSinceMs,
+          ...its,
+        })
+        if (said === null) return fenced
+        owed.push(...said)
+        watermark = owing
+        standing.set(partition, { ...at, watermark })
+      }
+      if (owed.length > 0) await addJobs(owed, { nowMs })
     }
     const next = watermarkAt({ ...log, next: until })
     if (!(await book.advance({ partition, from: watermark, to: next }))) return fenced
@@ -113,12 +120,22 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
     return { kind: 'done' }
   }
 
-  /** In slices, because BullMQ adds what it is given as one transaction, which holds up all deliveries. */
-  async function addJobs(owed: readonly OwedAlert[], options: Parameters<typeof queue.add>[1]) {
-    for (let start = 0; start < owed.length; start += jobsAtOnce) {
-      if (start > 0) await nextTurn()
-      await queue.add(owed.slice(start, start + jobsAtOnce), options)
-    }
+  /**
+   * A batch is made by who has owed all of it. Of one that was owed before, and has no live job, each alert gets a job of its
+   * own, like one that was lost.
+   */
+  async function addJobs(owed: readonly OwedInBatch[], { nowMs }: { nowMs: number }): Promise<void> {
+    const isOld = ({ alert, batchId }: OwedInBatch) => batchId !== null && alert.owedSinceMs !== nowMs
+    const old = owed.filter(isOld)
+    const batches = [...new Set(old.map(({ batchId }) => batchId))].filter((batch) => batch !== null)
+    const states = await Promise.all(batches.map((batch) => queue.stateOf(batch)))
+    const live = new Set<string | null>(batches.filter((_, index) => states[index] === 'live'))
+    const alerts = owed.map(({ alert }) => alert)
+    const priorityOf = await rank(alerts, { nowMs })
+    const fresh = owed.filter((of) => !isOld(of))
+    await queue.addFirst(fresh, { priorityOf })
+    const lost = old.filter(({ batchId }) => !live.has(batchId)).map(({ alert }) => alert)
+    await queue.add(lost, { priorityOf, isRepair: true })
   }
 
   /**
@@ -163,6 +180,23 @@ function onceEach({ bodies, alerts }: AlertsOwed): AlertsOwed {
     bodies: [...new Map(bodies.map((body) => [`${body.variant}|${nameOf(body)}`, body])).values()],
     alerts: [...new Map(alerts.map((alert) => [`${alert.endpointId}|${nameOf(alert)}`, alert])).values()],
   }
+}
+
+/** Names a batch for the alerts of a chunk that one endpoint gets. What is alone there has none. */
+function inBatches(alerts: AlertsOwed['alerts']): Parameters<AlertBook['owe']>[0]['alerts'] {
+  return [...Map.groupBy(alerts, ({ endpointId }) => endpointId).values()].flatMap((its) =>
+    slices(its, mostPerBatch).flatMap((batch) => {
+      if (batch.length === 1) return batch
+      const batchId = batchIdOf(batch.map(obligationOf))
+      return batch.map((alert) => ({ ...alert, batchId }))
+    }),
+  )
+}
+
+function slices<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }
 
 const fenced: ChunkOutcome = {

@@ -5,8 +5,6 @@ import type { Logger } from '@signalbox/runtime/log'
 import { createFanOut, type FanOutPorts } from './fan-out.ts'
 import { createTurns } from './turns.ts'
 
-/** One script writes down what a chunk owes, and holds up all others meanwhile. */
-const maxChunkSize = 100
 /** How soon a Redis that was flushed under a running process is noticed. */
 const lookEveryMs = 1_000
 const commitEveryMs = 1_000
@@ -40,7 +38,6 @@ export async function openFanOut({
       },
     },
     turn: createTurns({ countWaiting, pause: async (ms) => pause(ms), nowMs: () => performance.now() }),
-    maxChunkSize,
     commitEveryMs,
     groupId,
     topic,

@@ -33,7 +33,7 @@ export async function openFanOuts({
   groupId: string
   redis: Redis
   keyPrefix: string
-  queue: Pick<AlertQueue, 'add' | 'countWaiting'>
+  queue: FanOutPorts['queue'] & Pick<AlertQueue, 'countWaiting'>
   endpoints: Endpoints
   receiptsSeen: FanOutPorts['receiptsSeen']
   reader: PartitionReader

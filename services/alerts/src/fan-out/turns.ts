@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createPlaces } from '@signalbox/runtime/places'
 
-/** A longer queue makes nothing faster, and what comes to the log meanwhile is safe there. */
-const maxWaiting = 5_000
-const lookEveryMs = 250
+/** Jobs, each of up to 32 alerts. A longer queue makes nothing faster, and what comes to the log meanwhile is safe there. */
+const maxWaiting = 1_000
+const lookEveryMs = 100
 /** Nobody may be working on the queue, so a chunk is only slowed down. */
 const mostHeldMs = 1_000
 /** Most of a chunk's time is waiting for Redis, so that one at a time would leave the workers without jobs. */

@@ -71,8 +71,10 @@ async function openScene() {
           topic: names.changes,
           groupId: `fan-out-${id}`,
           queue: {
-            async add(alerts) {
-              added.push(...alerts)
+            add: async () => undefined,
+            stateOf: async () => 'absent' as const,
+            async addFirst(owed) {
+              added.push(...owed.map(({ alert }) => alert))
             },
           },
           alertsOf: createAlertsOfChanges({
