@@ -67,14 +67,15 @@ export function openEndpointFollower({
 
   /** Reads one partition from where the view is to the end that it has now. */
   async function look(partition: number): Promise<void> {
-    const { end } = await reader.bounds({ topic, partition })
     // When another process is faster, its watermark tells where to go on.
-    while (!(await readTo(partition, end)));
+    while (!(await readToEnd(partition)));
   }
 
   /** False: another process has moved the watermark meanwhile. */
-  async function readTo(partition: number, end: bigint): Promise<boolean> {
+  async function readToEnd(partition: number): Promise<boolean> {
+    // Before the end, which another process may find later, and read to it.
     let watermark = await view.watermark(partition)
+    const { end } = await reader.bounds({ topic, partition })
     const seen = watermark === null ? null : seenInThisLog(watermark, { partition, end })
     if (watermark !== null && seen === null) {
       log.warn({ topic, partition, watermark }, 'endpoints.view_of_another_log')
