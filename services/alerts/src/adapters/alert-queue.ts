@@ -96,9 +96,17 @@ export function dataOfBatch(alerts: readonly OwedAlert[]): z.infer<typeof batchD
 
 const clamped = (priority: number) => Math.min(Math.max(priority, firstPriority), lastPriority)
 
+/** An alert's own job; of the flags it holds those that are set. */
+function ownJob(
+  alert: OwedAlert,
+  { isRepair, isRetry }: { isRepair: boolean; isRetry: boolean },
+): Pick<NewJob, 'jobId' | 'data'> {
+  const { id: jobId, ...pointer } = alert
+  return { jobId, data: { ...pointer, ...(isRepair ? { isRepair } : {}), ...(isRetry ? { isRetry } : {}) } }
+}
+
 function jobOf(alert: OwedAlert, { priorityOf, isRepair = false }: AddOptions): NewJob {
-  const { id: jobId, ...data } = alert
-  return { jobId, data: isRepair ? { ...data, isRepair } : data, priority: clamped(priorityOf(alert)) }
+  return { ...ownJob(alert, { isRepair, isRetry: false }), priority: clamped(priorityOf(alert)) }
 }
 
 /** Opens the queue on a connection that the caller keeps. */
@@ -130,11 +138,8 @@ export function openAlertQueue({
           return [{ jobId, data: dataOfBatch(alerts), priority }]
         }),
       ),
-    async addAlone(alert, { priority, isRetry, isRepair, delayMs }) {
-      const { id: jobId, ...of } = alert
-      const data = { ...of, ...(isRetry ? { isRetry } : {}), ...(isRepair ? { isRepair } : {}) }
-      await queue.add([{ jobId, data, priority, delayMs }])
-    },
+    addAlone: (alert, { priority, delayMs, ...flags }) =>
+      queue.add([{ ...ownJob(alert, flags), priority, delayMs }]),
     async stateOf(jobId) {
       const state = await bull.getJobState(jobId)
       switch (state) {

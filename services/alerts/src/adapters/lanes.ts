@@ -243,8 +243,8 @@ return answers`)
 /**
  * KEYS: leases, leases of retries, lane, attempts, outstanding. ARGV, of each call: the alert; when it ended, when its lease
  * ends, whether it was the alert's last, outcome, duration, for how long the endpoint wants no call (0: it said nothing);
- * the attempt ('': none). What gives room comes first: a Redis that is full refuses the first command
- * that takes some, but none after one that was done.
+ * the attempt ('': none). What gives room comes first: a Redis that is full refuses the first command that takes some, but
+ * none after one that was done.
  */
 const leaveScript = createScript(`
 local calls = {}

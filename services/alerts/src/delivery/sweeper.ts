@@ -1,6 +1,7 @@
 import type { Logger } from '@signalbox/runtime/log'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { AlertQueue } from '../adapters/alert-queue.ts'
+import { liveBatches } from '../live-batches.ts'
 import type { OwedAlert } from '../owed-alert.ts'
 
 export type SweepPorts = {
@@ -100,9 +101,7 @@ export function createSweep(
   /** Those that no live job of a batch will send either. */
   async function withoutBatch(alerts: readonly OwedAlert[]): Promise<OwedAlert[]> {
     const batches = await book.batchesOf(partition, alerts)
-    const known = [...new Set(batches)].filter((batch) => batch !== null)
-    const states = await Promise.all(known.map((batch) => queue.stateOf(batch)))
-    const live = new Set<string | null>(known.filter((_, index) => states[index] === 'live'))
+    const live = await liveBatches(batches, queue)
     return alerts.filter((_, index) => !live.has(batches[index] ?? null))
   }
 

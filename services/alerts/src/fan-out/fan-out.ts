@@ -9,6 +9,7 @@ import type {
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { AlertBook } from '../adapters/alert-book.ts'
 import type { AlertQueue } from '../adapters/alert-queue.ts'
+import { liveBatches } from '../live-batches.ts'
 import { batchIdOf, obligationOf, type OwedAlert, type OwedInBatch } from '../owed-alert.ts'
 import type { ReceiptsSeen } from '../receipts/receipts-seen.ts'
 import { fanOutStart, horizonMs, type ReadLog, watermarkAt, watermarkOwing } from './fan-out-start.ts'
@@ -127,9 +128,10 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
   async function addJobs(owed: readonly OwedInBatch[], { nowMs }: { nowMs: number }): Promise<void> {
     const isOld = ({ alert, batchId }: OwedInBatch) => batchId !== null && alert.owedSinceMs !== nowMs
     const old = owed.filter(isOld)
-    const batches = [...new Set(old.map(({ batchId }) => batchId))].filter((batch) => batch !== null)
-    const states = await Promise.all(batches.map((batch) => queue.stateOf(batch)))
-    const live = new Set<string | null>(batches.filter((_, index) => states[index] === 'live'))
+    const live = await liveBatches(
+      old.map(({ batchId }) => batchId),
+      queue,
+    )
     const alerts = owed.map(({ alert }) => alert)
     const priorityOf = await rank(alerts, { nowMs })
     const fresh = owed.filter((of) => !isOld(of))
