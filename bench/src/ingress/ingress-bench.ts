@@ -54,7 +54,8 @@ const options = z.object({
 type Options = z.output<typeof options>
 
 const shortOptions = { rounds: 1, seconds: 1, openSeconds: 2, overloadSeconds: 2, notifications: 4_000 }
-const usualPauses = { warmUpMs: 10_000, quietMs: 5_000 }
+/** In the first quarter of a minute under full load the compilers of Kafka's JVM take a fifth of a core. */
+const usualPauses = { warmUpMs: 15_000, quietMs: 5_000 }
 const shortPauses = { warmUpMs: 500, quietMs: 1_000 }
 
 const overloadConnections = 1_024

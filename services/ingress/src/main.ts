@@ -12,6 +12,7 @@ import { createApp } from './http/app.ts'
 import { connectionOptions, openHttpServer } from './http/http-server.ts'
 import { openCertificate } from './http/tls.ts'
 import { createKeepNotification } from './notification/keep-notification.ts'
+import { openVerifier } from './notification/open-verifier.ts'
 import { openGate } from './overload/open-gate.ts'
 import { createReport } from './report.ts'
 
@@ -30,6 +31,7 @@ await using producer = await openProducer(config.kafka, {
   log,
   ...config.queue,
 })
+await using verifier = openVerifier()
 using gate = openGate(config.gate, producer.oldestWaitMs)
 const report = createReport({ log, metrics, gate, now: Date.now })
 await using ops = await openOpsServer({
@@ -46,6 +48,7 @@ await using ops = await openOpsServer({
 })
 const keepNotification = createKeepNotification({
   notifications: producer,
+  verify: verifier.verify,
   gate,
   partitions: config.kafka.partitions,
   ...config.acknowledging,

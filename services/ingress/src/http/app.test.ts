@@ -22,6 +22,7 @@ import { createApp } from './app.ts'
 import { type ClientDirectory, loadClientDirectory } from '@signalbox/key-ring/client-directory'
 import { connectionOptions, type HttpServer, openHttpServer } from './http-server.ts'
 import { createKeepNotification, type NotificationLog } from '../notification/keep-notification.ts'
+import { openVerifier } from '../notification/open-verifier.ts'
 import { createGate, type Gate } from '../overload/gate.ts'
 import { createReport } from '../report.ts'
 
@@ -33,6 +34,7 @@ let folder: string
 let known: TestClient
 let neighbour: TestClient
 let clients: ClientDirectory
+const verifier = openVerifier()
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ingress-app-'))
   known = await createTestClient(join(folder, 'known'))
@@ -48,7 +50,10 @@ beforeAll(async () => {
     clientIds: directories.flatMap(({ clientIds }) => clientIds),
   }
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  await verifier[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const appOptions = () => ({
   clients: () => clients,
@@ -92,6 +97,7 @@ beforeEach(async () => {
         return append(record, options)
       },
     },
+    verify: verifier.verify,
     gate,
     partitions: 4,
     ackDeadlineMs: 1_000,

@@ -1,7 +1,8 @@
-import { type SignedParts, signedText, verifyText } from '@signalbox/alipay/signature'
+import { signedText } from '@signalbox/alipay/signature'
 import { merchantKey, unattributedKey } from '@signalbox/contracts/keys'
 import { readRouting } from '@signalbox/contracts/notification-body'
 import type { AdmittedHead } from './check-head.ts'
+import type { Verify } from './open-verifier.ts'
 import type { VersionedKey } from '@signalbox/key-ring/client-directory'
 
 export type CheckedBody =
@@ -18,10 +19,15 @@ export type CheckedBody =
 const longestIdInKey = 256
 
 /** Checks the signature over the raw bytes first: nothing of an unsigned body is looked at. */
-export function checkBody(head: AdmittedHead, body: Buffer): CheckedBody {
+export async function checkBody(
+  head: AdmittedHead,
+  body: Buffer,
+  { verify }: { verify: Verify },
+): Promise<CheckedBody> {
   const { client, uri } = head.addressee
   const { clientId } = client
-  const signer = signerOf({ uri, clientId, time: head.requestTime, body }, head.signature, head.keys)
+  const text = signedText({ uri, clientId, time: head.requestTime, body })
+  const signer = await signerOf(text, { signature: head.signature, keys: head.keys, verify })
   if (signer === undefined) return { kind: 'forged' }
   const keyVersion = signer.version
   const routing = readRouting(body)
@@ -37,11 +43,21 @@ export function checkBody(head: AdmittedHead, body: Buffer): CheckedBody {
     : { kind: 'unusable', keyVersion, recordKey, reason: routing.kind }
 }
 
-function signerOf(
-  parts: SignedParts,
-  signature: Buffer,
-  keys: readonly VersionedKey[],
-): VersionedKey | undefined {
-  const text = signedText(parts)
-  return keys.find(({ key }) => verifyText(text, signature, key))
+/** The keys are tried one after the other; nearly always the first has signed. */
+async function signerOf(
+  text: Buffer,
+  {
+    signature,
+    keys,
+    verify,
+  }: {
+    signature: Buffer
+    keys: readonly VersionedKey[]
+    verify: Verify
+  },
+): Promise<VersionedKey | undefined> {
+  for (const candidate of keys) {
+    if (await verify({ text, signature, key: candidate.key })) return candidate
+  }
+  return undefined
 }

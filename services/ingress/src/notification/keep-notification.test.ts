@@ -5,6 +5,7 @@ import {
   formatSignatureHeader,
   parseSignatureHeader,
   verifySignature,
+  verifyText,
 } from '@signalbox/alipay/signature'
 import { parseRawHeaders, type RawHeaders } from '@signalbox/contracts/raw-record'
 import { partitionOf } from '@signalbox/kafka/partition'
@@ -53,6 +54,7 @@ function keeperOver(
         return Promise.resolve(result)
       },
     },
+    verify: async ({ text, signature, key }) => verifyText(text, signature, key),
     gate: {
       enter(clientId) {
         waits.push(`enter ${clientId}`)

@@ -7,6 +7,7 @@ import type { AppendResult, LogRecord } from '@signalbox/kafka/producer'
 import { type CheckedBody, checkBody } from './check-body.ts'
 import type { Gate } from '../overload/gate.ts'
 import type { AdmittedHead } from './check-head.ts'
+import type { Verify } from './open-verifier.ts'
 
 /** The log that notifications are kept in; answers within the deadline and never rejects. */
 export type NotificationLog = {
@@ -31,6 +32,7 @@ type SetAside = { reason: IngressReason }
  */
 export const createKeepNotification = ({
   notifications,
+  verify,
   gate,
   partitions,
   ackDeadlineMs,
@@ -39,6 +41,7 @@ export const createKeepNotification = ({
   now,
 }: {
   notifications: NotificationLog
+  verify: Verify
   gate: Pick<Gate, 'enter' | 'leave'>
   partitions: number
   ackDeadlineMs: number
@@ -49,7 +52,7 @@ export const createKeepNotification = ({
   now: () => number
 }) =>
   async function keepNotification(head: AdmittedHead, body: Buffer): Promise<Kept> {
-    const checked = checkBody(head, body)
+    const checked = await checkBody(head, body, { verify })
     if (checked.kind === 'forged') return { code: 'INVALID_SIGNATURE', reason: 'signature' }
     const { clientId } = head.addressee.client
     const notificationId = createId()
