@@ -1,5 +1,6 @@
 import type { Logger } from '@signalbox/runtime/log'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
 import type { DeliverBatch, BatchEnd } from '../delivery/deliver-batch.ts'
 import type { Deliver, JobHold, Run } from '../delivery/delivery.ts'
 import type { DeliverReplay } from '../delivery/replay-delivery.ts'
@@ -57,7 +58,9 @@ class AlertWorker extends Worker<unknown, string, 'alert'> {
  * under way may finish, and what is not done in time is cancelled and goes back to the queue.
  */
 export function openDeliveryWorker({
-  redis: { url, keyPrefix },
+  redis,
+  redisUrl: url,
+  keyPrefix,
   concurrency,
   deliver,
   deliverBatch,
@@ -66,7 +69,10 @@ export function openDeliveryWorker({
   stop,
   log,
 }: {
-  redis: { url: string; keyPrefix: string }
+  /** The connection that deliveries share. */
+  redis: Pick<Redis, 'get'>
+  redisUrl: string
+  keyPrefix: string
   /** Calls that `deliver` makes at a time. */
   concurrency: number
   deliver: Deliver
@@ -97,7 +103,7 @@ export function openDeliveryWorker({
   const worker = new AlertWorker(
     queueName,
     async (job, token, signal) => {
-      const isOurs = lockOf(job, { token, durationMs: locks.durationMs })
+      const isOurs = lockOf(job, { token, redis, keyPrefix })
       const running = runOf(job, { signal: signal ?? stop, isOurs }).catch((error: unknown) => {
         if (error instanceof UnrecoverableError) throw error
         log.warn({ jobId: job.id, err: error }, 'alert.run_failed')
@@ -154,17 +160,21 @@ export function openDeliveryWorker({
   }
 }
 
-/** Looks at the lock of a job when that was last done a while ago; those who ask meanwhile share the answer. */
+/**
+ * Looks at the lock of a job when that was last done a while ago; those who ask meanwhile share the answer. BullMQ renews it
+ * by itself, so it is only read, on the connection that deliveries share: that takes neither a script nor a call of its own.
+ */
 function lockOf(
   job: AlertsJob,
-  { token = '', durationMs }: { token: string | undefined; durationMs: number },
+  { token, redis, keyPrefix }: { token: string | undefined; redis: Pick<Redis, 'get'>; keyPrefix: string },
 ): JobHold['isOurs'] {
+  const key = `${queuePrefix(keyPrefix)}:${queueName}:${job.id}:lock`
   let knownAtMs = job.processedOn ?? 0
   let looking: Promise<boolean> | null = null
 
   async function look(): Promise<boolean> {
     const askedAtMs = Date.now()
-    const isOurs = (await job.extendLock(token, durationMs)) === 1
+    const isOurs = (await redis.get(key)) === token
     if (isOurs) knownAtMs = askedAtMs
     return isOurs
   }

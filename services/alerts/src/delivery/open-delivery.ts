@@ -123,7 +123,8 @@ export function openDelivery(options: {
   )
   const worker = opened.use(
     openDeliveryWorker({
-      redis: { url: options.redisUrl, keyPrefix: options.keyPrefix },
+      ...store,
+      redisUrl: options.redisUrl,
       concurrency: settings.concurrency,
       deliver,
       deliverBatch: createDeliverBatch({
