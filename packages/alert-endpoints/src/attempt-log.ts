@@ -107,13 +107,17 @@ export function attemptText(made: Omit<Attempt, 'class'>): string {
 
 /**
  * Lua that writes an attempt down, for the script that also ends the call; `key` and `text` are expressions. When Redis
- * was away meanwhile an attempt may stand there twice.
+ * was away meanwhile an attempt may stand there twice. After the last one the log is to be kept.
  */
-export const addAttempt = ({ key, text }: { key: string; text: string }) => `
-redis.call('XADD', ${key}, 'MAXLEN', '~', ${keptAttempts}, '*', 'a', ${text})
-redis.call('EXPIRE', ${key}, ${keptSeconds})`
+export const addAttempt = ({ key, text }: { key: string; text: string }) =>
+  `redis.call('XADD', ${key}, 'MAXLEN', '~', ${keptAttempts}, '*', 'a', ${text})`
 
-const addScript = createScript(addAttempt({ key: 'KEYS[1]', text: 'ARGV[1]' }))
+/** Lua that keeps the log for its time from now on. */
+export const keepAttempts = ({ key }: { key: string }) => `redis.call('EXPIRE', ${key}, ${keptSeconds})`
+
+const addScript = createScript(`
+${addAttempt({ key: 'KEYS[1]', text: 'ARGV[1]' })}
+${keepAttempts({ key: 'KEYS[1]' })}`)
 
 /** The attempts of each endpoint in the queue Redis. */
 export function createAttemptLog({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }): AttemptLog {

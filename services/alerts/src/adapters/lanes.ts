@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { addAttempt, type Attempt, attemptsKey, attemptText } from '@signalbox/alert-endpoints/attempt-log'
+import {
+  addAttempt,
+  type Attempt,
+  attemptsKey,
+  attemptText,
+  keepAttempts,
+} from '@signalbox/alert-endpoints/attempt-log'
 import { createGather } from '@signalbox/runtime/gather'
 import { createScript } from '@signalbox/redis-link/script'
 import type { Redis } from 'ioredis'
@@ -178,6 +184,8 @@ local now, most, leaseMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3
 local isRetry, probeEvery = ARGV[4] == '1', tonumber(ARGV[5])
 local interval, ahead = tonumber(ARGV[6]), tonumber(ARGV[7])
 local lane = redis.call('HMGET', KEYS[3], 'f', 'o', 'r', 'tat', 'svc', 'probe')
+-- At most too high, and counted anew before anybody is refused.
+local leases, isEntered = redis.call('ZCARD', KEYS[1]), false
 
 local function ask(alert)
   local function wait(why, ms)
@@ -192,9 +200,10 @@ local function ask(alert)
   local lease = tonumber(redis.call('ZSCORE', KEYS[1], alert) or 0)
   if lease > now then return wait('full', lease - now) end
   local cap = (probeEvery > 0 or tonumber(lane[1] or 0) >= ${failuresToOpen}) and 1 or most
-  if redis.call('ZCARD', KEYS[1]) >= cap then
+  if leases >= cap then
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-    if redis.call('ZCARD', KEYS[1]) >= cap then return wait('full', 0) end
+    leases = redis.call('ZCARD', KEYS[1])
+    if leases >= cap then return wait('full', 0) end
   end
   if isRetry then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
@@ -223,7 +232,7 @@ local function ask(alert)
   end
 
   redis.call('ZADD', KEYS[1], now + leaseMs, alert)
-  redis.call('PEXPIRE', KEYS[1], ${laneMs})
+  leases, isEntered = leases + 1, true
   if isRetry then
     redis.call('ZADD', KEYS[2], now + leaseMs, alert)
     redis.call('PEXPIRE', KEYS[2], ${laneMs})
@@ -238,6 +247,7 @@ end
 
 local answers = {}
 for i = 8, #ARGV do answers[i - 7] = ask(ARGV[i]) end
+if isEntered then redis.call('PEXPIRE', KEYS[1], ${laneMs}) end
 return answers`)
 
 /**
@@ -247,15 +257,19 @@ return answers`)
  * none after one that was done.
  */
 const leaveScript = createScript(`
-local calls = {}
+local calls, alerts, leases, ended = {}, {}, {}, {}
 for i = 1, #ARGV, 3 do
   local now, lease, isLast, outcome, duration, wish =
     string.match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   calls[#calls + 1] = { tonumber(now), outcome, tonumber(duration), tonumber(wish), isLast, ARGV[i + 2] }
-  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i]) or 0) == tonumber(lease) then
-    redis.call('ZREM', KEYS[1], ARGV[i])
-    redis.call('ZREM', KEYS[2], ARGV[i])
-  end
+  alerts[#alerts + 1], leases[#leases + 1] = ARGV[i], tonumber(lease)
+end
+for place, lease in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(alerts))) do
+  if tonumber(lease or 0) == leases[place] then ended[#ended + 1] = alerts[place] end
+end
+if #ended > 0 then
+  redis.call('ZREM', KEYS[1], unpack(ended))
+  redis.call('ZREM', KEYS[2], unpack(ended))
 end
 
 local names, known, lane = { 'svc', 'f', 'o', 'r', 'probe', 'slow' }, {}, {}
@@ -287,12 +301,18 @@ local function learn(now, outcome, duration, wish)
   if wish > 0 then lane.r = now + wish end
 end
 
+local attempts, last = 0, 0
 for _, call in ipairs(calls) do
   local now, outcome, duration, wish, isLast, attempt = unpack(call)
-  if attempt ~= '' then ${addAttempt({ key: 'KEYS[4]', text: 'attempt' })} end
-  if isLast == '1' and redis.call('DECR', KEYS[5]) <= 0 then redis.call('DEL', KEYS[5]) end
+  if attempt ~= '' then
+    ${addAttempt({ key: 'KEYS[4]', text: 'attempt' })}
+    attempts = attempts + 1
+  end
+  if isLast == '1' then last = last + 1 end
   if outcome ~= 'neutral' then learn(now, outcome, duration, wish) end
 end
+if attempts > 0 then ${keepAttempts({ key: 'KEYS[4]' })} end
+if last > 0 and redis.call('DECRBY', KEYS[5], last) <= 0 then redis.call('DEL', KEYS[5]) end
 
 local changed = {}
 for _, name in ipairs(names) do
