@@ -16,7 +16,7 @@ const json = z.string().transform((text, context): unknown => {
   }
 })
 
-const changeRecord = z.object({ value: json.pipe(registrationChange), causedAt: z.iso.datetime() })
+const changeRecord = z.compile(z.object({ value: json.pipe(registrationChange), causedAt: z.iso.datetime() }))
 
 /** Reads a record of the changes topic. Total: any record gives an answer. */
 export function readChange(record: Pick<ConsumedRecord, 'value' | 'headers'>): ReadChange {

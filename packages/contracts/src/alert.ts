@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { registrationRef } from './registration-change.ts'
 
@@ -110,9 +110,7 @@ export function eventTypesIn(body: string): string[] {
  * @param of `subject` is the key of the registration, or `endpoint:` and the key of the endpoint, that it is about
  */
 export function alertId(of: { subject: string; version: number; endpointId: string }): string {
-  const digest = createHash('sha256')
-    .update(`${of.subject}|${of.version}|${of.endpointId}`)
-    .digest('base64url')
+  const digest = hash('sha256', `${of.subject}|${of.version}|${of.endpointId}`, 'base64url')
   return `a-${digest.slice(0, 22)}`
 }
 

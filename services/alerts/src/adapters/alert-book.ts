@@ -372,9 +372,12 @@ function lookedDays({ sinceMs, nowMs }: Omit<Looked, 'first'>): number[] {
 /** An id is `a-` and a hash. */
 const fieldOf = (id: string) => id.slice(2)
 
-/** One of 256: the first byte of the hash that an id is made of. */
-function bucketOf(id: string): string {
-  return Buffer.from(id.slice(2, 6), 'base64url').toString('hex').slice(0, 2)
+const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** The place of an alert's marker, one of 256: the first byte of the hash that its id is made of. */
+export function bucketOf(id: string): string {
+  const [high, low] = [base64url.indexOf(id.charAt(2)), base64url.indexOf(id.charAt(3))]
+  return (high * 4 + (low >> 4)).toString(16).padStart(2, '0')
 }
 
 const bodyName = ({ subject, version, variant }: Omit<Body, 'body'>) => `${version}:${variant}:${subject}`
@@ -383,12 +386,12 @@ const bodyName = ({ subject, version, variant }: Omit<Body, 'body'>) => `${versi
 const batchField = 'b:'
 
 /** As a script gives it: null when an alert is settled, 1 when it is owed from now on, else since when, and its batch. */
-const owedSince = z
-  .array(z.union([z.tuple([z.string(), z.string().nullable()]), z.literal(1), z.null()]))
-  .nullable()
+const owedSince = z.compile(
+  z.array(z.union([z.tuple([z.string(), z.string().nullable()]), z.literal(1), z.null()])).nullable(),
+)
 
-const begun = z.array(
-  z.tuple([z.number(), z.string().nullable(), z.string().nullable(), z.string().nullable()]),
+const begun = z.compile(
+  z.array(z.tuple([z.number(), z.string().nullable(), z.string().nullable(), z.string().nullable()])),
 )
 
 /**

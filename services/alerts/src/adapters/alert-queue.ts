@@ -61,23 +61,24 @@ const batchData = alertData.pick({ endpointId: true, partition: true, owedSinceM
   batch: z.array(z.tuple([alertData.shape.subject, alertData.shape.version, alertData.shape.variant])).min(1),
 })
 
+const jobData = z.compile(z.union([batchData, alertData]))
+
 export type AlertJob =
   | { kind: 'alert'; alert: OwedAlert; isRepair: boolean; isRetry: boolean; replayId: string | null }
   | { kind: 'batch'; alerts: readonly OwedAlert[]; owedSinceMs: number }
 
 /** What a job is about; null when no build of ours wrote it. */
 export function readJob(data: unknown): AlertJob | null {
-  const batch = batchData.safeParse(data)
-  if (batch.success) {
-    const { batch: its, ...where } = batch.data
-    const alerts = its.map(([subject, version, variant]) =>
+  const read = jobData.safeParse(data)
+  if (!read.success) return null
+  if ('batch' in read.data) {
+    const { batch, ...where } = read.data
+    const alerts = batch.map(([subject, version, variant]) =>
       owedAlert({ ...where, subject, version, variant }),
     )
     return { kind: 'batch', alerts, owedSinceMs: where.owedSinceMs }
   }
-  const alone = alertData.safeParse(data)
-  if (!alone.success) return null
-  const { isRepair = false, isRetry = false, replayId = null, ...alert } = alone.data
+  const { isRepair = false, isRetry = false, replayId = null, ...alert } = read.data
   return { kind: 'alert', alert: owedAlert(alert), isRepair, isRetry, replayId }
 }
 

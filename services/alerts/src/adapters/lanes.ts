@@ -88,16 +88,18 @@ const laneMs = 48 * 60 * 60 * 1_000
 /** Asked by one script. */
 const mostAtOnce = 100
 
-const entries = z.array(
-  z.union([
-    z.tuple([z.literal('go')]),
-    z.tuple([
-      z.enum(['open', 'full', 'rate', 'probing']),
-      z.coerce.number(),
-      z.coerce.number(),
-      z.coerce.number(),
+const entries = z.compile(
+  z.array(
+    z.union([
+      z.tuple([z.literal('go')]),
+      z.tuple([
+        z.enum(['open', 'full', 'rate', 'probing']),
+        z.coerce.number(),
+        z.coerce.number(),
+        z.coerce.number(),
+      ]),
     ]),
-  ]),
+  ),
 )
 
 export function createLanes({ redis, keyPrefix }: { redis: Redis; keyPrefix: string }) {
