@@ -47,6 +47,10 @@ const standardLimits: SenderLimits = {
 /** Enough for keep-alive after an ordinary answer; of a longer one nothing more is read. */
 const bodyLimitBytes = 4 * 1024
 const headersLimitBytes = 16 * 1024
+/** URLs whose reading is kept at a time: it takes longer than what else a call needs of them. */
+const mostTargets = 10_000
+
+type Target = { origin: string; path: string }
 
 /**
  * Opens a sender over connections of its own, which `guard` lets go to allowed addresses only. A call takes at most
@@ -73,27 +77,26 @@ export function openWebhookSender({
     maxHeaderSize: headersLimitBytes,
   })
 
+  const targets = new Map<string, Target | null>()
+
+  /** Where calls to a URL go; null when it may not be called. */
+  function targetOf(url: string): Target | null {
+    const known = targets.get(url)
+    if (known !== undefined) return known
+    const target = guard.urlProblem(url) === null ? readTarget(url) : null
+    if (targets.size >= mostTargets) targets.clear()
+    targets.set(url, target)
+    return target
+  }
+
   return {
     async send({ url, headers, body, signal, keepBytes = 0 }) {
       signal.throwIfAborted()
-      if (guard.urlProblem(url) !== null) return { kind: 'none', error: 'address_refused' }
-      const { origin, pathname, search } = new URL(url)
+      const target = targetOf(url)
+      if (target === null) return { kind: 'none', error: 'address_refused' }
       return new Promise((resolve, reject) => {
         const call = new Call({ keepBytes, bodyMs, timeoutMs, signal, resolve, reject })
-        agent.dispatch(
-          {
-            origin,
-            path: pathname + search,
-            method: 'POST',
-            headers: {
-              'content-type': 'application/json',
-              'user-agent': 'signalbox-webhooks',
-              ...withoutHost(headers),
-            },
-            body,
-          },
-          call,
-        )
+        agent.dispatch({ ...target, method: 'POST', headers: headersOf(headers), body }, call)
       })
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
@@ -211,9 +214,21 @@ class Call implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The URL alone says which host is meant. */
-function withoutHost(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'host'))
+function readTarget(url: string): Target {
+  const { origin, pathname, search } = new URL(url)
+  return { origin, path: pathname + search }
+}
+
+/** Those of a call, and those of all calls. The URL alone says which host is meant. */
+function headersOf(headers: Record<string, string>): Record<string, string> {
+  const sent: Record<string, string> = {
+    'content-type': 'application/json',
+    'user-agent': 'signalbox-webhooks',
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.toLowerCase() !== 'host') sent[name] = value
+  }
+  return sent
 }
 
 function isEncoded(headers: IncomingHttpHeaders): boolean {
