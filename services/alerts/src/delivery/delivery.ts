@@ -246,6 +246,7 @@ export function createDeliver(
       () => undefined,
     )
     await endsWithin(ended, receiptPatienceMs)
+    if (isSettled) return
     await untilWrittenOrFull(call, async () => {
       if (!isSettled) await book.keep(call.alert, progress)
     })
@@ -263,32 +264,31 @@ export function createDeliver(
     }
   }
 
-  /** The same for what comes before a settlement, which makes room where there is none. */
-  function untilWrittenOrFull(call: Call, write: () => Promise<unknown>): Promise<void> {
-    return untilWritten(call, async () => {
-      try {
-        await write()
-      } catch (error) {
-        if (!isFull(error)) throw error
-      }
-    })
-  }
-
   /**
    * Only this process knows what came of the call, so it stays with it for as long as Redis is away; a lost lock
    * does not end that, only a stop whose time is over does, or the end of the alert's life.
    */
-  async function untilWritten({ alert, signal }: Call, write: () => Promise<unknown>): Promise<void> {
+  async function untilWritten(
+    { alert, signal }: Call,
+    write: () => Promise<unknown>,
+    isEnough: (error: unknown) => boolean = () => false,
+  ): Promise<void> {
     for (;;) {
       try {
         await write()
         return
       } catch (error) {
+        if (isEnough(error)) return
         const isOver = now() >= alert.owedSinceMs + alertLifeMs
         if (isOver || (stop.aborted && signal.aborted)) throw error
       }
       await pause(writeDownRetryMs)
     }
+  }
+
+  /** The same for what comes before a settlement, which makes room where there is none. */
+  function untilWrittenOrFull(call: Call, write: () => Promise<unknown>): Promise<void> {
+    return untilWritten(call, write, isFull)
   }
 
   /** Receipt, then marker, with which the obligation ends: cut anywhere, the next run or the sweep goes on from there. */

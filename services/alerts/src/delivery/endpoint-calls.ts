@@ -142,13 +142,11 @@ export function createEndpointCalls(
      * there are e-mails enough under way, and the others come later, so that webhooks get their turn.
      */
     async place(endpointId: string, target: KnownEndpoint | null): Promise<Disposable | null> {
-      const isMail = target?.endpoint.target?.type === 'email'
-      if (isMail && mails >= Math.min(mostMails, share)) return null
+      if (target?.endpoint.target?.type !== 'email') return takePlace(endpointId)
+      if (mails >= Math.min(mostMails, share)) return null
       const place = new DisposableStack()
-      if (isMail) {
-        mails += 1
-        place.defer(() => void (mails -= 1))
-      }
+      mails += 1
+      place.defer(() => void (mails -= 1))
       place.use(await takePlace(endpointId))
       return place
     },
@@ -215,10 +213,10 @@ export function createEndpointCalls(
     },
 
     /** Leaves the lane and writes the attempt down. */
-    async ended({ alert, attempt, isReplay, lease }: Call, end: CallEnd): Promise<void> {
+    ended({ alert, attempt, isReplay, lease }: Call, end: CallEnd): Promise<void> {
       const { verdict, step, response, startedMs, endedMs } = end
       const durationMs = endedMs - startedMs
-      await lanes.leave({
+      return lanes.leave({
         endpointId: alert.endpointId,
         alertId: alert.id,
         nowMs: endedMs,
