@@ -33,7 +33,12 @@ export function unattributedKey(id: { clientId: string; registrationRequestId: s
 
 /** `client/merchant/store`; without a store the last part is empty. */
 export function registrationKey(id: RegistrationRef): string {
-  return `${merchantKey(id)}/${encodeKeyPart(id.referenceStoreId ?? '')}`
+  return storeKey(merchantKey(id), id.referenceStoreId)
+}
+
+/** The same where the key of the merchant is known. */
+export function storeKey(merchant: string, referenceStoreId: string | null): string {
+  return `${merchant}/${encodeKeyPart(referenceStoreId ?? '')}`
 }
 
 /** The registration that a key of `registrationKey` names; null for any other text. */

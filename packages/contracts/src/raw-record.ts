@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { headerText, type ReadHeaders } from './header-texts.ts'
 
 /**
  * What stands beside the untouched body of a raw record: everything that is needed to verify the notification
@@ -28,7 +29,7 @@ export type RawHeaders = {
   replayedFrom?: string
 }
 
-const headerText = z.compile(
+const rawHeaderTexts = z.compile(
   z.object({
     kind: z.literal('notification'),
     'notification-id': z.string().min(1),
@@ -69,10 +70,10 @@ export function encodeRawHeaders(headers: RawHeaders): Record<string, string> {
 }
 
 /** Reads them back; null when the record was not written by an ingress of this contract. */
-export function parseRawHeaders(headers: ReadonlyMap<string, Buffer>): RawHeaders | null {
-  const text = (name: string) => headers.get(name)?.toString('utf8')
+export function parseRawHeaders(headers: ReadHeaders): RawHeaders | null {
+  const text = (name: string) => headerText(headers, name)
   // Named one by one: that costs half of what it takes to make an object of whatever is there.
-  const parsed = headerText.safeParse({
+  const parsed = rawHeaderTexts.safeParse({
     kind: text('kind'),
     'notification-id': text('notification-id'),
     'request-uri': text('request-uri'),

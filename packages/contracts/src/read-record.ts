@@ -9,10 +9,11 @@ import {
 } from '@signalbox/registration/observation'
 import type { Statement } from '@signalbox/registration/statement'
 import { parseCommandHeaders, type RegistrationCommand, registrationCommand } from './command-record.ts'
+import { headerText, type ReadHeaders } from './header-texts.ts'
 import { type InquiryBody, readInquiryBody } from './inquiry-body.ts'
 import { parseInquiryHeaders } from './inquiry-record.ts'
 import type { MemberTree } from './json-text.ts'
-import { merchantKey, registrationKey } from './keys.ts'
+import { merchantKey, storeKey } from './keys.ts'
 import { type Mark, marksOf } from './marks.ts'
 import { readBody, readNotificationBody } from './notification-body.ts'
 import { parseRawHeaders } from './raw-record.ts'
@@ -23,7 +24,7 @@ export type { Mark } from './marks.ts'
 export type RawRecord = {
   key: string | null
   value: Buffer | null
-  headers: ReadonlyMap<string, Buffer>
+  headers: ReadHeaders
   /** When it was appended, epoch milliseconds. */
   timestampMs: number
 }
@@ -47,7 +48,7 @@ type Quarantine = Extract<Said, { kind: 'quarantine' }>
 
 /** Reads a raw record. Total, and a function of the record alone. */
 export function readRecord<R extends RawRecord>(record: R): ReadRecord<R> {
-  switch (record.headers.get('kind')?.toString('utf8')) {
+  switch (headerText(record.headers, 'kind')) {
     case 'inquiry':
       return readInquiry(record)
     case 'command':
@@ -176,10 +177,10 @@ function hasMoreThan(most: number, id: string): boolean {
 function underItsKey(record: RawRecord, cause: RawCause, observed: Observed): Said & { cause: RawCause } {
   if (observed.kind === 'quarantine') return { cause, ...quarantine(observed.reason, observed.where) }
   const { statement } = observed
-  if (record.key !== merchantKey(statement.registration)) {
-    return { cause, ...quarantine('unreadable_record', 'key') }
-  }
-  return { kind: 'statement', cause, statement, key: registrationKey(statement.registration) }
+  const { registration } = statement
+  const merchant = merchantKey(registration)
+  if (record.key !== merchant) return { cause, ...quarantine('unreadable_record', 'key') }
+  return { kind: 'statement', cause, statement, key: storeKey(merchant, registration.referenceStoreId) }
 }
 
 function unreadable<R extends RawRecord>(record: R, where: string): ReadRecord<R> {

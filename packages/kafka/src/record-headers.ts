@@ -22,6 +22,15 @@ export class RecordHeaders implements ReadonlyMap<string, Buffer> {
     return place === undefined ? undefined : this.#contentAt(place)
   }
 
+  /** The content as text, without a buffer in between. */
+  text(name: string): string | undefined {
+    const place = this.names.places.get(name)
+    if (place === undefined) return undefined
+    const from = this.#spans[2 * place] ?? 0
+    const to = this.#spans[2 * place + 1] ?? -1
+    return to < from ? undefined : this.#bytes.toString('utf8', from, to)
+  }
+
   has(name: string): boolean {
     return this.get(name) !== undefined
   }
