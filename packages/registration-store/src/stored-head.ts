@@ -28,12 +28,35 @@ export function packHead({ foldVersion, rev, cause }: StoredHead): string {
   const { notificationId, requestTime, offset, appendTimeMs } = cause
   const behind = rev === offset ? '' : (BigInt(rev) - BigInt(offset)).toString(36)
   const start = `${foldVersion.toString(36)}${BigInt(rev).toString(36)}.${behind}`
+  const unpacked = UnpackedCause.packedTextOf(cause)
+  if (unpacked !== null) return `${start}.${unpacked}`
   const uuid = packUuid(notificationId)
   const time = packTime(requestTime, appendTimeMs)
   if (uuid === null || time === null) {
     return `${start}.${appendTimeMs.toString(36)}.${JSON.stringify([requestTime, notificationId])}`
   }
   return `${start}.${(appendTimeMs - uuidTimeMs(notificationId)).toString(36)}.${time}.${uuid}`
+}
+
+/** Most records do not change the cause of what they are about, and to pack it again takes as long as to unpack it. */
+class UnpackedCause {
+  readonly notificationId: string
+  readonly requestTime: string
+  readonly offset: string
+  readonly appendTimeMs: number
+  readonly #packed: string
+
+  constructor({ notificationId, requestTime, appendTimeMs }: Named, offset: string, packed: string) {
+    this.notificationId = notificationId
+    this.requestTime = requestTime
+    this.offset = offset
+    this.appendTimeMs = appendTimeMs
+    this.#packed = packed
+  }
+
+  static packedTextOf(cause: StoredHead['cause']): string | null {
+    return #packed in cause ? cause.#packed : null
+  }
 }
 
 /** Which build wrote a text that begins with a head. */
@@ -45,13 +68,14 @@ export function writtenBy(packed: string): number {
 export function unpackHead(packed: string): StoredHead | null {
   const [, rev, behind, appended, names] = shape.exec(packed) ?? []
   if (rev === undefined || appended === undefined || names === undefined) return null
-  const offset = parseBase36(rev) - parseBase36(behind ?? '')
+  const moved = parseBase36(rev)
+  const offset = moved - parseBase36(behind ?? '')
   const named = names.startsWith('[') ? unpackTexts(names, appended) : unpackNames(names, appended)
   if (named === null || offset < 0n) return null
   return {
     foldVersion: writtenBy(packed),
-    rev: String(parseBase36(rev)),
-    cause: { ...named, offset: String(offset) },
+    rev: String(moved),
+    cause: new UnpackedCause(named, String(offset), `${appended}.${names}`),
   }
 }
 
