@@ -72,5 +72,5 @@ await using server = await openHttpServer(app, {
 
 setInterval(() => report.tellUnwritten(), 1_000).unref()
 log.info({ port: server.port, opsPort: ops.port }, 'ingress.started')
-await untilStopped(stop)
+await untilStopped(stop, [verifier.failed])
 log.info('ingress.stopping')

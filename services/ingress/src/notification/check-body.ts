@@ -27,7 +27,7 @@ export async function checkBody(
   const { client, uri } = head.addressee
   const { clientId } = client
   const text = signedText({ uri, clientId, time: head.requestTime, body })
-  const signer = await signerOf(text, { signature: head.signature, keys: head.keys, verify })
+  const signer = await signerOf({ text, head, verify })
   if (signer === undefined) return { kind: 'forged' }
   const keyVersion = signer.version
   const routing = readRouting(body)
@@ -44,18 +44,15 @@ export async function checkBody(
 }
 
 /** The keys are tried one after the other; nearly always the first has signed. */
-async function signerOf(
-  text: Buffer,
-  {
-    signature,
-    keys,
-    verify,
-  }: {
-    signature: Buffer
-    keys: readonly VersionedKey[]
-    verify: Verify
-  },
-): Promise<VersionedKey | undefined> {
+async function signerOf({
+  text,
+  head: { keys, signature },
+  verify,
+}: {
+  text: Buffer
+  head: AdmittedHead
+  verify: Verify
+}): Promise<VersionedKey | undefined> {
   for (const candidate of keys) {
     if (await verify({ text, signature, key: candidate.key })) return candidate
   }
