@@ -68,7 +68,7 @@ async function effectOf(fault: Fault, parts: Parts): Promise<string | null> {
     case 'alerts stopped': {
       const kept = keptOf(parts, fault)
       const wasRunning = kept.isRunning()
-      kept.process.pause()
+      await kept.process.pause()
       await delay(fault.forMs)
       kept.process.resume()
       return wasRunning ? `stopped for ${fault.forMs} ms` : null

@@ -50,7 +50,7 @@ test('whatever happens to the view, it ends as the log says, and nobody is alert
   await cutTail(pipeline, { share: 0.3 })
 
   await untilAcknowledged(3_000)
-  processor.pause()
+  await processor.pause()
   const takenOver = async () =>
     (await linesWith([second], 'kafka.partitions_assigned')).some(
       ({ partitions }) => Array.isArray(partitions) && partitions.length === pipeline.kafka.partitions,

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { suspendProcess } from '@signalbox/embedded/suspend-process'
 import type { SupervisedProcess, Supervisor } from '@signalbox/embedded/supervisor'
 
 /** One program of the product as a process of its own, which the run may stop, kill and start again. */
@@ -13,8 +14,8 @@ export type ServiceProcess = {
   stop(): Promise<string>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
-  /** SIGSTOP: it keeps its connections and does nothing until `resume`. */
-  pause(): void
+  /** SIGSTOP, and waits until nothing of it runs: it keeps its connections and does nothing until `resume`. */
+  pause(): Promise<void>
   /** SIGCONT. */
   resume(): void
   /** Resolves, when the process that runs now has ended, to how; `not running` when there is none. */
@@ -87,8 +88,8 @@ export function createServiceProcess(options: {
       process.kill(pid, 'SIGKILL')
       await exited
     },
-    pause() {
-      if (running !== undefined) process.kill(running.pid, 'SIGSTOP')
+    async pause() {
+      if (running !== undefined) await suspendProcess(running.pid)
     },
     resume() {
       if (running !== undefined) process.kill(running.pid, 'SIGCONT')

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StartOrder } from './supervisor-messages.ts'
+import { suspendProcess } from './suspend-process.ts'
 import type { SupervisedProcess, Supervisor } from './supervisor.ts'
 
 /** One server that tests may start, stop and hurt. Its port and its files stay the same throughout. */
@@ -122,7 +123,7 @@ export function createProcessNode({
       await node.start()
     },
     async pause() {
-      signal('SIGSTOP')
+      if (current !== undefined) await suspendProcess(current.pid)
     },
     async resume() {
       signal('SIGCONT')
