@@ -161,9 +161,9 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: worker,
-        from: '      const folded = foldChunk(taken, {',
+        from: '    const folded = foldChunk(records, {',
         to:
-          '      const attributed = taken.map((read) => {\n' +
+          '    const attributed = records.map((read) => {\n' +
           "        if (read.kind !== 'statement' || read.statement.registration.referenceStoreId !== null) return read\n" +
           '        const sharing = [...loaded].find(([, { registration }]) =>\n' +
           '          registration.registers.rounds.some(({ id }) => id === read.statement.round))\n' +
@@ -172,7 +172,7 @@ export const mutants: readonly Mutant[] = [
           "        const registration = { ...read.statement.registration, referenceStoreId: key.split('/')[2] || null }\n" +
           '        return { ...read, key, statement: { ...read.statement, registration } }\n' +
           '      })\n' +
-          '      const folded = foldChunk(attributed, {',
+          '    const folded = foldChunk(attributed, {',
       },
     ],
   },
@@ -241,8 +241,10 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: 'packages/registration/src/observation.ts',
-        from: '    const said = entries.get(key) ?? mention\n',
-        to: '    const said = entries.get(key) ?? { ...mention, place: entries.size }\n',
+        from: '  for (const mention of mentions.toSorted(compareEntries)) {\n',
+        to:
+          '  const placed = mentions.map((mention, place) => ({ ...mention, place }))\n' +
+          '  for (const mention of placed.toSorted(compareEntries)) {\n',
       },
     ],
   },

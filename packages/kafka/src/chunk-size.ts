@@ -22,16 +22,14 @@ export function nextChunkSize(
   return size
 }
 
-/** The next chunk of `records` from `start` on: bounded by number and bytes, and one record at least. */
-export function chunkOf<R extends { bytes: number }>(
-  records: readonly R[],
-  start: number,
-  size: number,
-): R[] {
-  let end = start
-  for (let bytes = 0; end < records.length && end < start + size; end++) {
-    bytes += records[end]?.bytes ?? 0
-    if (bytes > maxChunkBytes && end > start) break
+/** The first of `records` that may be a chunk together: bounded by bytes, and one record at least. Asks for no more. */
+export function chunkOf<R extends { bytes: number }>(records: Iterable<R>): R[] {
+  const chunk: R[] = []
+  let bytes = 0
+  for (const record of records) {
+    bytes += record.bytes
+    if (bytes > maxChunkBytes && chunk.length > 0) break
+    chunk.push(record)
   }
-  return records.slice(start, end)
+  return chunk
 }

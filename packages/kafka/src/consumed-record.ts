@@ -1,5 +1,6 @@
 import type { IHeaders, KafkaMessage } from 'kafkajs'
 import { FetchedRecord } from './fetch-response.ts'
+import { RecordHeaders } from './record-headers.ts'
 
 /** One record as read from a partition. Its buffers are views of all that was fetched with it: copy what is kept. */
 export type ConsumedRecord = {
@@ -16,13 +17,14 @@ export type ConsumedRecord = {
   bytes: number
 }
 
+/** @throws when it is not what a record is */
 export function toConsumedRecord(
   topic: string,
   partition: number,
   message: FetchedRecord | KafkaMessage,
 ): ConsumedRecord {
   const isOwn = message instanceof FetchedRecord
-  const { key, value } = message
+  const { key, value, headers } = isOwn ? message.read() : message
   return {
     topic,
     partition,
@@ -30,7 +32,7 @@ export function toConsumedRecord(
     timestampMs: isOwn ? message.timestampMs : Number(message.timestamp),
     key: key === null ? null : key.toString('utf8'),
     value,
-    headers: isOwn ? message.headersByName : lastOfEach(message.headers ?? {}),
+    headers: headers instanceof RecordHeaders ? headers : lastOfEach(headers ?? {}),
     bytes: (key === null ? 0 : key.length) + (value === null ? 0 : value.length),
   }
 }

@@ -296,14 +296,14 @@ export async function openPartitionConsumer(
       payload.isRunning() &&
       !payload.isStale()
 
-    const fetched = messages.map((message) => toConsumedRecord(topic, partition, message))
-    for (let start = 0; start < fetched.length; ) {
+    for (let start = 0; start < messages.length; ) {
       if (slot === undefined || !mayGoOn()) return
       const endTurn = await turnOf(slot, payload)
       try {
         // Nothing is awaited from here to the chunk's place among the work on its partition.
         if (!mayGoOn()) return
-        const records = chunkOf(fetched, start, slot.chunkSize)
+        const next = messages.slice(start, start + slot.chunkSize).values()
+        const records = chunkOf(next.map((message) => toConsumedRecord(topic, partition, message)))
         if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
         start += records.length
       } finally {

@@ -215,7 +215,7 @@ describe('our reading of a Fetch answer', () => {
     expect(bytes[lastLength]).toBe(0)
     bytes[lastLength] = 1
     const { responses } = await decodeFetchResponse(bytes)
-    const headers = responses[0]?.partitions[0]?.messages[0]?.headersByName
+    const headers = responses[0]?.partitions[0]?.messages[0]?.read().headers
     expect([...(headers ?? [])]).toEqual([['a', Buffer.from('1')]])
     const theirs = (await kafkaJsResponse.decode(bytes)).responses[0]?.partitions[0]?.messages[0]
     expect(theirs && readOut(toConsumedRecord('t', 0, theirs)).headers).toEqual(new Map(headers))
@@ -230,7 +230,7 @@ describe('our reading of a Fetch answer', () => {
     const second = async () => {
       const { responses } = await decodeFetchResponse(bytes)
       const message = responses[0]?.partitions[0]?.messages[1]
-      return [...(message?.headersByName ?? [])].map(([name, content]) => `${name}=${String(content)}`)
+      return [...(message?.read().headers ?? [])].map(([name, content]) => `${name}=${String(content)}`)
     }
     expect(await second()).toEqual(['a=2', 'b=3'])
     bytes.write('b', bytes.lastIndexOf('a\x022'), 'latin1')
@@ -255,7 +255,34 @@ describe('our reading of a Fetch answer', () => {
     await expect(changed(attributesAt + 1, 7)).rejects.toThrow('codec 7 cannot be read')
     await expect(changed(attributesAt - 5, 1)).rejects.toThrow('a record batch of format 1 cannot be read')
   })
+
+  test('fails for a record that is longer than what is there', async () => {
+    const bytes = await twoRecords()
+    // Its length stands in front of its seven bytes.
+    expect(bytes[bytes.length - 8]).toBe(2 * 7)
+    bytes[bytes.length - 8] = 2 * 63
+    await expect(decodeFetchResponse(bytes)).rejects.toThrow('a record reaches beyond its answer')
+  })
+
+  test.each([
+    ['more headers than it can hold', 2 * 63],
+    ['fewer headers than none', 1],
+  ])('a record with %s cannot be read, and the one beside it can', async (_, count) => {
+    const bytes = await twoRecords()
+    bytes[bytes.length - 1] = count
+    const [one, other] = (await decodeFetchResponse(bytes)).responses[0]?.partitions[0]?.messages ?? []
+    expect(one?.read().value).toEqual(Buffer.from('v'))
+    expect(() => other?.read()).toThrow(/^a record cannot have -?\d+ headers$/)
+  })
 })
+
+/** An answer whose last byte says how many headers the second record has: none. */
+function twoRecords(): Promise<Buffer> {
+  const plan = { offsetDelta: 0, timestampDelta: 0, key: null, value: Buffer.from('v'), headers: {} }
+  return encodeResponse([
+    { topic: 't', partitions: [{ partition: 0, batches: [oneBatch([plan, plan])], cutBytes: 0 }] },
+  ])
+}
 
 const oneBatch = (records: RecordPlan[]): BatchPlan => ({
   firstOffset: 5n,

@@ -6,29 +6,48 @@ import { HeaderNames, noNames, RecordHeaders } from './record-headers.ts'
 /** What the records of a batch share and kafkajs asks for when it leaves out aborted transactions. */
 type BatchContext = { producerId: string; inTransaction: boolean; isControlBatch: boolean }
 
-/** One record of an answer: a message for kafkajs' consumer, which asks for little more than the offset. */
-export class FetchedRecord {
-  readonly batchContext: BatchContext
-  readonly at: bigint
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headersByName: RecordHeaders
+/** What is needed to read the records of a batch. */
+type BatchFrame = {
+  context: BatchContext
+  firstOffset: bigint
+  firstTimestampMs: number
+  /** The one time of all its records; null: each has its own. */
+  appendedAtMs: number | null
+  /** Holds its records, uncompressed: all of the answer where they came so. */
+  bytes: Buffer
+}
 
-  constructor(
-    batchContext: BatchContext,
-    at: bigint,
-    timestampMs: number,
-    key: Buffer | null,
-    value: Buffer | null,
-    headersByName: RecordHeaders,
-  ) {
-    this.batchContext = batchContext
-    this.at = at
-    this.timestampMs = timestampMs
-    this.key = key
-    this.value = value
-    this.headersByName = headersByName
+/** What a record says. Its buffers are views. */
+type RecordSaid = { key: Buffer | null; value: Buffer | null; headers: RecordHeaders }
+
+/**
+ * One record of an answer: a message for kafkajs' consumer, which asks for little more than the offset. What it says is
+ * read when it is asked for: an answer holds many more records than are worked on at a time, and they would only fill
+ * the memory until then.
+ */
+export class FetchedRecord {
+  readonly #batch: BatchFrame
+  readonly #offsetDelta: number
+  readonly #timestampDelta: number
+  readonly #keyAt: number
+
+  constructor(batch: BatchFrame, offsetDelta: number, timestampDelta: number, keyAt: number) {
+    this.#batch = batch
+    this.#offsetDelta = offsetDelta
+    this.#timestampDelta = timestampDelta
+    this.#keyAt = keyAt
+  }
+
+  get at(): bigint {
+    return this.#batch.firstOffset + BigInt(this.#offsetDelta)
+  }
+
+  get timestampMs(): number {
+    return this.#batch.appendedAtMs ?? this.#batch.firstTimestampMs + this.#timestampDelta
+  }
+
+  get batchContext(): BatchContext {
+    return this.#batch.context
   }
 
   get offset(): string {
@@ -36,7 +55,25 @@ export class FetchedRecord {
   }
 
   get isControlRecord(): boolean {
-    return this.batchContext.isControlBatch
+    return this.#batch.context.isControlBatch
+  }
+
+  /** For kafkajs, which looks at the keys of an answer with aborted transactions. */
+  get key(): Buffer | null {
+    return this.read().key
+  }
+
+  /**
+   * Reads all of it, each time anew.
+   *
+   * @throws when it is not what a record is
+   */
+  read(): RecordSaid {
+    const input = new Reader(this.#batch.bytes)
+    input.at = this.#keyAt
+    const key = input.bytes(input.varint())
+    const value = input.bytes(input.varint())
+    return { key, value, headers: readHeaders(input) }
   }
 }
 
@@ -86,7 +123,8 @@ const control = 0x20
 /**
  * Reads the answer to a Fetch request of version 11. Keys, values and headers are views of `bytes`: nothing is copied.
  *
- * @throws for a compression that kafkajs lacks, and for batches in a format from before Kafka 0.11
+ * @throws for a compression that kafkajs lacks, for batches in a format from before Kafka 0.11, and for records that
+ * reach beyond the answer
  */
 export async function decodeFetchResponse(bytes: Buffer): Promise<FetchResponse> {
   const input = new Reader(bytes)
@@ -131,7 +169,6 @@ async function readPartition(input: Reader): Promise<FetchedPartition> {
 
 async function readBatches(input: Reader): Promise<{ messages: FetchedRecord[]; readTo: bigint | null }> {
   const messages: FetchedRecord[] = []
-  let names = noNames
   let readTo: bigint | null = null
   while (input.remaining() >= batchHeaderBytes) {
     const start = input.at
@@ -147,7 +184,7 @@ async function readBatches(input: Reader): Promise<{ messages: FetchedRecord[]; 
     const lastOffsetDelta = input.int32()
     const firstTimestampMs = input.int64Number()
     const maxTimestampMs = input.int64Number()
-    const batchContext = {
+    const context = {
       producerId: String(input.int64()),
       inTransaction: (attributes & transactional) !== 0,
       isControlBatch: (attributes & control) !== 0,
@@ -157,11 +194,8 @@ async function readBatches(input: Reader): Promise<{ messages: FetchedRecord[]; 
     const count = input.int32()
     const appendedAtMs = (attributes & logAppendTime) === 0 ? null : maxTimestampMs
     const records = await recordsOf(attributes, input, end)
-    for (let left = count; left > 0; left--) {
-      const message = readRecord(records, names, batchContext, firstOffset, firstTimestampMs, appendedAtMs)
-      names = message.headersByName.names
-      messages.push(message)
-    }
+    const batch = { context, firstOffset, firstTimestampMs, appendedAtMs, bytes: records.whole }
+    for (let left = count; left > 0; left--) messages.push(readRecord(records, batch))
     input.at = end
     readTo = firstOffset + BigInt(lastOffsetDelta) + 1n
   }
@@ -176,35 +210,22 @@ async function recordsOf(attributes: number, input: Reader, end: number): Promis
   return new Reader(compressed === null ? Buffer.alloc(0) : await codec.decompress(compressed))
 }
 
-function readRecord(
-  input: Reader,
-  namesBefore: HeaderNames,
-  batchContext: BatchContext,
-  firstOffset: bigint,
-  firstTimestampMs: number,
-  appendedAtMs: number | null,
-): FetchedRecord {
+/** Steps over what the record says. */
+function readRecord(input: Reader, batch: BatchFrame): FetchedRecord {
   const length = input.varint()
   const end = input.at + length
   input.int8() // attributes, of which there are none
   const timestampDelta = input.varlong()
-  const offset = firstOffset + BigInt(input.varint())
-  const key = input.bytes(input.varint())
-  const value = input.bytes(input.varint())
-  const headers = readHeaders(input, namesBefore)
+  const record = new FetchedRecord(batch, input.varint(), timestampDelta, input.at)
+  if (end > input.length) throw new Error('a record reaches beyond its answer')
   input.at = end
-  return new FetchedRecord(
-    batchContext,
-    offset,
-    appendedAtMs ?? firstTimestampMs + timestampDelta,
-    key,
-    value,
-    headers,
-  )
+  return record
 }
 
-/** @param expected the names that the record before had: to compare them costs less than to read them */
-function readHeaders(input: Reader, expected: HeaderNames): RecordHeaders {
+/** The names that the record read last had. Those of a topic mostly have the same: to compare them costs less. */
+let expected = noNames
+
+function readHeaders(input: Reader): RecordHeaders {
   const count = input.varint()
   // A header takes two bytes at least.
   if (count < 0 || count > input.remaining()) throw new Error(`a record cannot have ${count} headers`)
@@ -224,10 +245,12 @@ function readHeaders(input: Reader, expected: HeaderNames): RecordHeaders {
     const length = input.varint()
     if (length < 0) throw new Error(`the name of a header cannot have ${length} bytes`)
     all.push(input.text(length))
-    encoded.push(input.whole.subarray(from, input.at))
+    // A copy: these names outlive what was fetched.
+    encoded.push(Buffer.from(input.whole.subarray(from, input.at)))
     readContent(input, spans)
   }
-  return new RecordHeaders(input.whole, new HeaderNames(all, encoded), spans)
+  expected = new HeaderNames(all, encoded)
+  return new RecordHeaders(input.whole, expected, spans)
 }
 
 /** Steps over the content of a header and notes where it stands. */

@@ -1,30 +1,30 @@
 /** Headers of a record as it was fetched. What nobody asks for is never made; of a repeated header the last one counts. */
 export class RecordHeaders implements ReadonlyMap<string, Buffer> {
   readonly #bytes: Buffer
-  readonly names: HeaderNames
+  readonly #names: HeaderNames
   readonly #spans: readonly number[]
 
   /** @param spans where each content begins and ends in `bytes`, in turn; where there is none, it ends before it begins */
   constructor(bytes: Buffer, names: HeaderNames, spans: readonly number[]) {
     this.#bytes = bytes
-    this.names = names
+    this.#names = names
     this.#spans = spans
   }
 
   get size(): number {
     let size = 0
-    for (const name of this.names.places.keys()) if (this.has(name)) size += 1
+    for (const name of this.#names.places.keys()) if (this.has(name)) size += 1
     return size
   }
 
   get(name: string): Buffer | undefined {
-    const place = this.names.places.get(name)
+    const place = this.#names.places.get(name)
     return place === undefined ? undefined : this.#contentAt(place)
   }
 
   /** The content as text, without a buffer in between. */
   text(name: string): string | undefined {
-    const place = this.names.places.get(name)
+    const place = this.#names.places.get(name)
     if (place === undefined) return undefined
     const from = this.#spans[2 * place] ?? 0
     const to = this.#spans[2 * place + 1] ?? -1
@@ -36,7 +36,7 @@ export class RecordHeaders implements ReadonlyMap<string, Buffer> {
   }
 
   *entries(): MapIterator<[string, Buffer]> {
-    for (const [name, place] of this.names.places) {
+    for (const [name, place] of this.#names.places) {
       const content = this.#contentAt(place)
       if (content !== undefined) yield [name, content]
     }

@@ -23,7 +23,7 @@ export type NamedRegistration = { registration: RegistrationRef; stored: StoredR
 
 /** What is to be written of a registration: itself, or the text of it that was made already. */
 export type WrittenRegistration = NamedRegistration | PackedRegistration
-type PackedRegistration = { registration: RegistrationRef; packed: string }
+export type PackedRegistration = { registration: RegistrationRef; packed: string }
 
 /** Since when a registration is on a list, epoch milliseconds; null: it leaves the list. */
 export type AttentionMove = { kind: AttentionKind; registration: RegistrationRef; sinceMs: number | null }

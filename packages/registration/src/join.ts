@@ -13,8 +13,7 @@ const nothing = emptyRegistration.registers
 /** What is known once something more has been said. The very object that was given when no register rose. */
 export function join(known: Registers, said: Exclude<Statement, Forgetting>): Registers {
   if (isBeforeErasure(known, said)) return known
-  const alone = registersOf(said)
-  return mergeRegisters(known, said.kind === 'erasure' ? alone : { ...alone, erasedAtMs: known.erasedAtMs })
+  return mergeRegisters(known, registersOf(said, known))
 }
 
 /** What was said no later than the erasure is erased with the rest. */
@@ -52,19 +51,20 @@ function rememberedIn(rounds: readonly Round[]): (sightings: Sightings) => boole
   return ({ roundId }) => roundId === null || latest.some(({ id }) => id === roundId)
 }
 
-/** What one statement alone would make known. */
-function registersOf(said: Exclude<Statement, Forgetting>): Registers {
+/** What one statement alone would make known, after the erasure that is known. */
+function registersOf(said: Exclude<Statement, Forgetting>, { erasedAtMs }: Registers): Registers {
   switch (said.kind) {
     case 'notification':
       return {
-        ...nothing,
         rounds: heardRound(said.round, said.requestTimeMs),
         sightings: [sightingsOf(said)],
+        inquiry: nothing.inquiry,
+        erasedAtMs,
       }
     case 'inquiry':
-      return { ...nothing, inquiry: inquiryOf(said) }
+      return { ...nothing, inquiry: inquiryOf(said), erasedAtMs }
     case 'opening':
-      return { ...nothing, rounds: [openedRound(said)] }
+      return { ...nothing, rounds: [openedRound(said)], erasedAtMs }
     default:
       return { ...nothing, erasedAtMs: said.erasedAtMs }
   }

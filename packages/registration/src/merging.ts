@@ -10,6 +10,8 @@ export function mergeLists<Item>(
     merge,
   }: { compare: (left: Item, right: Item) => number; merge: (known: Item, said: Item) => Item },
 ): readonly Item[] {
+  if (said.length === 0) return known
+  if (known.length === 0) return said
   const merged: Item[] = []
   let rose = false
   let place = 0
@@ -29,7 +31,9 @@ export function mergeLists<Item>(
       before = known[++place]
     }
   }
-  return rose ? [...merged, ...known.slice(place)] : known
+  if (!rose) return known
+  for (; before !== undefined; before = known[++place]) merged.push(before)
+  return merged
 }
 
 /** `known` when each property of `merged` is the same value or the same object. */

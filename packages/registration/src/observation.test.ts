@@ -452,6 +452,8 @@ describe('the content hash', () => {
 
   test('is eight bytes, and the same in every release', () => {
     expect(contentHash(observed({}))).toBe('cJvLtLDMiTF')
+    const long = observedItems({ rejectionReason: 'x'.repeat(64), status: 'REJECTED' })
+    expect(contentHash(long)).toBe('UOtqzxKkzKD')
   })
 })
 

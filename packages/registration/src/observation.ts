@@ -179,15 +179,17 @@ function readSnapshot(notification: Notification): ReadSnapshot {
   if (mentionsIn(notification.items) > mostMentions) {
     return quarantine('registration_too_large', 'pspRegistrationResultList')
   }
-  const mentions: ObservedEntry[][] = []
+  const mentions: ObservedEntry[] = []
   let unusualValue = false
-  for (const [index, item] of notification.items.entries()) {
-    const said = readItem(item, { dialect, path: `pspRegistrationResultList[${index}]` })
+  let index = 0
+  for (const item of notification.items) {
+    const said = readItem(item, { dialect, index })
     if (said.kind === 'quarantine') return said
-    mentions.push(said.mentions)
+    for (const mention of said.mentions) mentions.push(mention)
     unusualValue ||= said.unusualValue
+    index += 1
   }
-  if (textUnitsIn(mentions.flat()) > mostTextUnits) {
+  if (textUnitsIn(mentions) > mostTextUnits) {
     return quarantine('registration_too_large', 'pspRegistrationResultList')
   }
 
@@ -198,7 +200,7 @@ function readSnapshot(notification: Notification): ReadSnapshot {
       round,
       requestTimeMs,
       collective,
-      ...entriesOf(mentions.flat()),
+      ...entriesOf(mentions),
       unusualValue,
     },
   }
@@ -207,21 +209,22 @@ function readSnapshot(notification: Notification): ReadSnapshot {
 type ItemSaid = { kind: 'mentions'; mentions: ObservedEntry[]; unusualValue: boolean } | Quarantine
 
 /** One list item: an entry per product code. */
-function readItem(item: NotificationItem, { dialect, path }: { dialect: Dialect; path: string }): ItemSaid {
+function readItem(item: NotificationItem, { dialect, index }: { dialect: Dialect; index: number }): ItemSaid {
+  const at = (member: string) => `pspRegistrationResultList[${index}].${member}`
   const pspName = given(item.pspName)
-  if (pspName === null) return quarantine('missing_member', `${path}.pspName`)
-  if (!isUsableText(pspName)) return quarantine('invalid_text', `${path}.pspName`)
+  if (pspName === null) return quarantine('missing_member', at('pspName'))
+  if (!isUsableText(pspName)) return quarantine('invalid_text', at('pspName'))
 
   const reportedCodes = (item.productCodes ?? []).filter((code) => code !== '')
   if (reportedCodes.length === 0 && dialect === 'alipayplus') {
-    return quarantine('missing_member', `${path}.productCodes`)
+    return quarantine('missing_member', at('productCodes'))
   }
-  if (!reportedCodes.every(isUsableText)) return quarantine('invalid_text', `${path}.productCodes`)
+  if (!reportedCodes.every(isUsableText)) return quarantine('invalid_text', at('productCodes'))
 
   // An MPP that is listed without a result has not answered yet.
   const status = given(item.status) ?? 'PENDING'
   if (!isEntryStatus(status)) {
-    return quarantine('unknown_status', `${path}.registrationResult.registrationStatus`)
+    return quarantine('unknown_status', at('registrationResult.registrationStatus'))
   }
 
   const rejectionReason = readReason(item.rejectionReason)
@@ -244,19 +247,21 @@ function readItem(item: NotificationItem, { dialect, path }: { dialect: Dialect;
 
 /** What a list says about each entry; one about which it says two different finals is left out. */
 function entriesOf(mentions: readonly ObservedEntry[]): Pick<Snapshot, 'entries' | 'selfContradiction'> {
-  const entries = new Map<string, ObservedEntry>()
+  const entries: ObservedEntry[] = []
   const contradicted = new Set<string>()
-  for (const mention of mentions) {
-    const key = entryKey(mention)
-    const said = entries.get(key) ?? mention
-    if (isContradiction(said.status, mention.status)) contradicted.add(key)
-    entries.set(key, combine(said, mention))
+  // In their order, so that the mentions of one entry stand behind each other.
+  for (const mention of mentions.toSorted(compareEntries)) {
+    const said = entries.at(-1)
+    if (said === undefined || compareEntries(said, mention) !== 0) {
+      entries.push(mention)
+      continue
+    }
+    if (isContradiction(said.status, mention.status)) contradicted.add(entryKey(mention))
+    entries[entries.length - 1] = combine(said, mention)
   }
   return {
-    entries: [...entries]
-      .filter(([key]) => !contradicted.has(key))
-      .map(([, entry]) => entry)
-      .toSorted(compareEntries),
+    entries:
+      contradicted.size === 0 ? entries : entries.filter((entry) => !contradicted.has(entryKey(entry))),
     selfContradiction: contradicted.size > 0,
   }
 }
@@ -293,9 +298,9 @@ function textUnitsIn(mentions: readonly ObservedEntry[]): number {
 
 /** Reasons given as a list become one text, in an order that the sender's order does not change. */
 function readReason(reported: string | readonly string[] | null): string | null {
-  const reasons = typeof reported === 'string' ? [reported] : (reported ?? [])
+  if (reported === null || typeof reported === 'string') return given(reported)
   return given(
-    reasons
+    reported
       .filter((reason) => reason !== '')
       .toSorted(compareText)
       .join('; '),

@@ -1,4 +1,4 @@
-import { fnv1a64 } from './fnv1a64.ts'
+import { Fnv1a64 } from './fnv1a64.ts'
 import { compareText } from './text-order.ts'
 
 /** What one raw record says about one registration. */
@@ -88,27 +88,40 @@ export function compareEntries(left: EntryId, right: EntryId): number {
  */
 export function contentHash(said: Statement): string {
   const { clientId, referenceMerchantId, referenceStoreId } = said.registration
-  const parts = [said.kind, clientId, referenceMerchantId, referenceStoreId]
+  const parts = new Fnv1a64()
+  addPart(parts, said.kind)
+  addPart(parts, clientId)
+  addPart(parts, referenceMerchantId)
+  addPart(parts, referenceStoreId)
   switch (said.kind) {
     case 'notification':
     case 'inquiry':
-      parts.push(said.round, said.collective)
-      parts.push(said.selfContradiction ? 'contradicted' : null, said.unusualValue ? 'unusual' : null)
+      addPart(parts, said.round)
+      addPart(parts, said.collective)
+      addPart(parts, said.selfContradiction ? 'contradicted' : null)
+      addPart(parts, said.unusualValue ? 'unusual' : null)
       for (const { pspName, productCode, status, rejectionReason } of said.entries) {
-        parts.push(pspName, productCode, status, rejectionReason)
+        addPart(parts, pspName)
+        addPart(parts, productCode)
+        addPart(parts, status)
+        addPart(parts, rejectionReason)
       }
       break
     case 'opening':
-      parts.push(said.round, ...said.productCodes)
+      addPart(parts, said.round)
+      for (const productCode of said.productCodes) addPart(parts, productCode)
       break
     default:
       break
   }
-  const texts: string[] = []
-  for (const part of parts) {
-    // With its length in front, so that no two lists of parts give one text.
-    if (part === null) texts.push('-')
-    else texts.push(`${part.length}:`, part)
-  }
-  return fnv1a64(texts)
+  return parts.hash()
+}
+
+const shortLengths = Array.from({ length: 64 }, (_, length) => `${length}:`)
+
+/** With its length in front, so that no two lists of parts are one text. */
+function addPart(parts: Fnv1a64, part: string | null): void {
+  if (part === null) return parts.add('-')
+  parts.add(shortLengths[part.length] ?? `${part.length}:`)
+  parts.add(part)
 }

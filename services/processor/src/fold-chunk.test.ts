@@ -13,11 +13,11 @@ import type {
   OutcomeCounts,
   StoredRegistration,
 } from '@signalbox/registration-store/registration-store'
-import { packStored, unpackStored } from '@signalbox/registration-store/stored-registration'
+import { unpackStored } from '@signalbox/registration-store/stored-registration'
 import { naiveOracle } from '@signalbox/naive-oracle/naive-oracle'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { foldChunk, type FoldSettings } from './fold-chunk.ts'
+import { type FoldedChunk, foldChunk, type FoldSettings } from './fold-chunk.ts'
 import {
   answerOf,
   bodyOf,
@@ -55,6 +55,8 @@ function foldRecords(
 const parsed = (record: LogRecord): unknown => JSON.parse(String(record.value))
 const changeOf = (record: LogRecord) => registrationChange.parse(parsed(record))
 const stateOf = (record: LogRecord) => registrationState.parse(parsed(record))
+const toSave = ({ registrations }: FoldedChunk) =>
+  registrations.map(({ registration, packed }) => ({ registration, stored: unpackStored(packed) }))
 
 const pending = bodyOf({ round: 'R', entries: [{ codes: ['CASHIER_PAYMENT', 'IN_STORE_PAYMENT'] }] })
 const answered = bodyOf({
@@ -136,7 +138,7 @@ describe('the first notification of a registration', () => {
   })
 
   test('is to be saved, counted and marked as read', () => {
-    expect(folded.registrations).toMatchObject([
+    expect(toSave(folded)).toMatchObject([
       { registration: { referenceMerchantId: 'M' }, stored: { rev: '41', registration: { version: 1 } } },
     ])
     expect(folded.counted).toEqual({
@@ -160,7 +162,7 @@ test('several versions of one registration in one chunk are several changes and 
   expect(folded.outcomes).toEqual(['applied', 'applied'])
   expect(folded.changes.map(changeOf).map(({ version }) => version)).toEqual([1, 2])
   expect(folded.states.map(stateOf).map(({ version }) => version)).toEqual([1, 2])
-  expect(folded.registrations).toMatchObject([{ stored: { registration: { version: 2 } } }])
+  expect(toSave(folded)).toMatchObject([{ stored: { registration: { version: 2 } } }])
   expect(folded.changes.map(changeOf)[1]).toMatchObject({
     previousCollectiveStatus: 'PENDING',
     entries: [{ previousStatus: 'PENDING' }, { previousStatus: 'PENDING' }],
@@ -180,7 +182,7 @@ test('stores of one merchant are registrations of their own', () => {
 
 test('a known registration goes on from its stored version', () => {
   const before = foldBodies([pending])
-  const [known] = before.registrations
+  const [known] = toSave(before)
   assert(known !== undefined)
   const folded = foldRecords([rawRecord({ offset: 1n, body: answered })], {
     loaded: new Map([[registrationKey(known.registration), known.stored]]),
@@ -205,7 +207,20 @@ test('a record that moves nothing makes no record at all', () => {
   expect(folded.outcomes).toEqual(['applied', 'repeated'])
   expect(folded.changes).toHaveLength(1)
   expect(folded.states).toHaveLength(1)
-  expect(folded.registrations[0]?.stored.rev).toBe('0')
+  expect(toSave(folded)[0]?.stored.rev).toBe('0')
+})
+
+test('what only adds a hash of its content is saved behind what was published', () => {
+  const headers = { requestTimeMs: logStartMs }
+  const bodies = [['CASHIER_PAYMENT', 'IN_STORE_PAYMENT'], ['CASHIER_PAYMENT']].map((codes) =>
+    bodyOf({ round: 'R', entries: [{ codes, status: 'APPROVED' }] }),
+  )
+  const folded = foldRecords(
+    bodies.map((body, offset) => rawRecord({ offset: BigInt(offset), body, headers })),
+  )
+  expect(folded.outcomes).toEqual(['applied', 'stale'])
+  expect(folded.states).toHaveLength(1)
+  expect(toSave(folded)[0]?.stored.registration.contents).toHaveLength(2)
 })
 
 describe('a record that does not fit', () => {
@@ -354,7 +369,7 @@ describe('commands and inquiries', () => {
     const folded = foldRecords([record])
     expect(folded.outcomes).toEqual(['applied'])
     expect(folded.attention).toMatchObject([{ kind: 'unanswered', sinceMs: logStartMs }])
-    const [opened] = folded.registrations
+    const [opened] = toSave(folded)
     assert(opened !== undefined)
     const heard = foldRecords([rawRecord({ offset, body: answered })], {
       loaded: new Map([[registrationKey(opened.registration), opened.stored]]),
@@ -388,7 +403,7 @@ describe('commands and inquiries', () => {
       headers: { requestTimeMs: erasedAtMs + 3_600_000 },
     })
     const once = foldRecords([ahead, erased])
-    const [kept] = once.registrations
+    const [kept] = toSave(once)
     assert(kept !== undefined)
     const again = foldRecords([ahead, erased], {
       loaded: new Map([[registrationKey(kept.registration), kept.stored]]),
@@ -398,7 +413,7 @@ describe('commands and inquiries', () => {
 
   test('what is forgotten is a state record without a value and leaves view and lists', () => {
     const before = foldRecords([known, erased])
-    const [kept] = before.registrations
+    const [kept] = toSave(before)
     assert(kept !== undefined)
     const forgotten = commandRecord({
       offset: later,
@@ -423,7 +438,7 @@ describe('commands and inquiries', () => {
   })
 
   test('a forgetting is newer than what it forgets, also behind a log that was made anew', () => {
-    const [kept] = foldRecords([known, erased]).registrations
+    const [kept] = toSave(foldRecords([known, erased]))
     assert(kept !== undefined)
     const forgotten = commandRecord({ offset, appendTimeMs: erasedAtMs + 31 * dayMs, command: forget })
     const folded = foldRecords([forgotten], {
@@ -476,10 +491,7 @@ function foldLog(
     published.quarantined.push(...folded.quarantined)
     published.states.push(...folded.states)
     outcomes.push(...folded.outcomes)
-    for (const { registration, stored, packed = packStored(stored) } of folded.registrations) {
-      view.set(registrationKey(registration), unpackStored(packed))
-      expect(unpackStored(packed)).toEqual(stored)
-    }
+    for (const { registration, stored } of toSave(folded)) view.set(registrationKey(registration), stored)
     for (const registration of folded.removed) view.delete(registrationKey(registration))
     for (const { kind, registration, sinceMs } of folded.attention) {
       const listed = `${kind} ${registrationKey(registration)}`

@@ -10,11 +10,11 @@ import { emptyRegistration } from '@signalbox/registration/registration'
 import type {
   AttentionMove,
   Books,
-  NamedRegistration,
   OutcomeCounts,
+  PackedRegistration,
   StoredRegistration,
 } from '@signalbox/registration-store/registration-store'
-import { packForBoth } from '@signalbox/registration-store/stored-registration'
+import { packForBoth, packStored } from '@signalbox/registration-store/stored-registration'
 import type { Watermark } from '@signalbox/registration-store/watermark'
 import { attentionMoves } from './attention-moves.ts'
 import {
@@ -42,9 +42,9 @@ export type FoldedChunk = {
   states: readonly LogRecord[]
   /**
    * To save: registrations that are not as they were loaded, those that are forgotten, what to count, and how far the
-   * view has come. `packed` is the text of one, where it was made already.
+   * view has come. As texts: while a chunk waits for Kafka, all that it holds costs the collector of garbage.
    */
-  registrations: readonly (NamedRegistration & { packed?: string })[]
+  registrations: readonly PackedRegistration[]
   removed: readonly RegistrationRef[]
   attention: readonly AttentionMove[]
   counted: Books | null
@@ -114,7 +114,8 @@ export function foldChunk(
       outputBytes += effect.refused + recordLength(record)
       problems.push({ offset, reason: effect.reason, where: effect.where })
     } else {
-      touched.set(effect.key, effect)
+      // What changes nothing leaves the text that was made.
+      if (touched.get(effect.key)?.stored !== effect.stored) touched.set(effect.key, effect)
       const { change, state } = effect
       if (change !== null) changes.push(change)
       if (state !== null) states.push(state)
@@ -264,14 +265,14 @@ function toSave(
   touched: ReadonlyMap<string, Touched>,
   loaded: ReadonlyMap<string, StoredRegistration>,
 ): Pick<FoldedChunk, 'registrations' | 'removed' | 'attention'> {
-  const registrations: (NamedRegistration & { packed?: string })[] = []
+  const registrations: PackedRegistration[] = []
   const removed: RegistrationRef[] = []
   const attention: AttentionMove[] = []
   for (const [key, { registration, stored, packed }] of touched) {
     const before = loaded.get(key) ?? null
     if (stored === before) continue
     if (stored === null) removed.push(registration)
-    else registrations.push({ registration, stored, ...(packed === undefined ? {} : { packed }) })
+    else registrations.push({ registration, packed: packed ?? packStored(stored) })
     if (isSameContent(before, stored)) continue
     attention.push(
       ...attentionMoves({ registration, before: attentionTo(before), after: attentionTo(stored) }),

@@ -169,28 +169,27 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
     assert(isContiguous(fresh, offset + 1n), 'the watermark stands for everything before it')
 
     const started = nowMs()
-    let rest = fresh.map(readRecord)
+    const rest = fresh.map(readRecord)
     while (rest.length > 0) {
       if (nowMs() - started > turnsLimitMs) return { kind: 'reattach', why: 'the chunk takes long' }
-      const turn = await settle(partition, rest)
-      if (turn.kind !== 'settled') return turn
-      rest = rest.slice(turn.records)
+      const outcome = await settle(partition, rest)
+      if (outcome.kind !== 'done') return outcome
     }
     return { kind: 'done' }
   }
 
   /**
    * Load, fold, publish, save, in this order: a crash anywhere leaves nothing that folding the same records again would
-   * not repeat. Takes all of the records, or as many as need inputs and give outputs of a bounded size.
+   * not repeat. Takes from `rest` all of the records, or as many as need inputs and give outputs of a bounded size:
+   * `done` is about these.
    */
-  async function settle(partition: number, records: readonly ReadRecord[]): Promise<Turn> {
+  async function settle(partition: number, rest: ReadRecord[]): Promise<ChunkOutcome> {
     const started = nowMs()
     const view = viewOf(partition)
     const expected = view.watermark
     try {
-      const { watermark, loaded, countedThrough, records: taken } = await loadTouched(partition, records)
-      if (watermark !== expected) return overtaken
-      const folded = foldChunk(taken, { loaded, countedThrough, settings })
+      const folded = await foldFirst(partition, { rest, expected })
+      if (folded === null) return overtaken
 
       await producer.publish([...folded.changes, ...folded.quarantined], { deadlineMs: publishDeadlineMs })
       // Not before the changes: were only the state to land and Redis to be lost, its change would never be made.
@@ -212,11 +211,26 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
 
       views.set(partition, { watermark: next, offset: folded.watermark.offset, audited })
       report.settled({ partition, folded, durationMs: nowMs() - started })
-      return { kind: 'settled', records: folded.outcomes.length }
+      return { kind: 'done' }
     } catch (error) {
       if (error instanceof DamagedView) return foundDamage(partition, expected, error)
       return { kind: 'away', what: troubleOf(error) }
     }
+  }
+
+  /**
+   * Folds the first of the records and takes them out, so that neither what they say nor what was loaded for them is held
+   * while the outputs are on their way. null: the view is not the one that was expected.
+   */
+  async function foldFirst(
+    partition: number,
+    { rest, expected }: { rest: ReadRecord[]; expected: string },
+  ): Promise<FoldedChunk | null> {
+    const { watermark, loaded, countedThrough, records } = await loadTouched(partition, rest)
+    if (watermark !== expected) return null
+    const folded = foldChunk(records, { loaded, countedThrough, settings })
+    rest.splice(0, folded.outcomes.length)
+    return folded
   }
 
   /** Loads what the records touch, or as much of it as may come at once, and says which records that is enough for. */
@@ -276,9 +290,6 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
 
   return { attach, process, audit }
 }
-
-/** One round over records of a chunk: how many are done, or why not. */
-type Turn = { kind: 'settled'; records: number } | Exclude<ChunkOutcome, { kind: 'done' }>
 
 const holdFor = (problem: string) => ({ kind: 'hold', problem }) as const
 
