@@ -366,6 +366,24 @@ test('a call whose time is over when its connection is made says nothing on it',
   expect(endpoint.bytes()).toBe(0)
 })
 
+test('a call that has no time left when it begins is not sent, on a connection that is there', async () => {
+  const requests: string[] = []
+  const endpoint = await openEndpoint((socket) => {
+    socket.on('data', (chunk: Buffer) => requests.push(chunk.toString()))
+    answersOk(socket)
+  })
+  const send = openSender()
+  expect(await send(url(endpoint.port), { endsByMs: Date.now() + 60_000 })).toEqual(status(200))
+  expect(await send(url(endpoint.port), { endsByMs: Date.now() - 1 })).toEqual(none('timeout'))
+  expect(await send(url(endpoint.port))).toEqual(status(200))
+  expect(requests).toHaveLength(2)
+})
+
+test('a call ends when its time is over, however long calls may take', async () => {
+  const endpoint = await openEndpoint(() => undefined)
+  expect(await openSender()(url(endpoint.port), { endsByMs: Date.now() + 50 })).toEqual(none('timeout'))
+})
+
 const [hasArrived, mayAnswer, hasAnswered] = [0, 1, 2] as const
 
 /** A server that answers one call when it may, also while this thread stands still. */

@@ -23,6 +23,8 @@ export type SendWebhook = (call: {
   headers: Record<string, string>
   body: string
   signal: AbortSignal
+  /** When it is over, however little of its time it had, epoch milliseconds: then nothing is sent any more. */
+  endsByMs?: number
   /** How many bytes of the response body to keep as text, at most 4096; none unless told. */
   keepBytes?: number
 }) => Promise<Answer>
@@ -90,12 +92,13 @@ export function openWebhookSender({
   }
 
   return {
-    async send({ url, headers, body, signal, keepBytes = 0 }) {
+    async send({ url, headers, body, signal, endsByMs = Number.POSITIVE_INFINITY, keepBytes = 0 }) {
       signal.throwIfAborted()
       const target = targetOf(url)
       if (target === null) return { kind: 'none', error: 'address_refused' }
       return new Promise((resolve, reject) => {
-        const call = new Call({ keepBytes, bodyMs, timeoutMs, signal, resolve, reject })
+        const mostMs = Math.min(timeoutMs, endsByMs - Date.now())
+        const call = new Call({ keepBytes, bodyMs, mostMs, signal, resolve, reject })
         agent.dispatch({ ...target, method: 'POST', headers: headersOf(headers), body }, call)
       })
     },
@@ -125,18 +128,18 @@ class Call implements Dispatcher.DispatchHandler {
   constructor(of: {
     keepBytes: number
     bodyMs: number
-    timeoutMs: number
+    mostMs: number
     signal: AbortSignal
     resolve: (answer: Answer) => void
     reject: (reason: unknown) => void
   }) {
     this.#keepBytes = of.keepBytes
     this.#bodyMs = of.bodyMs
-    this.#endsAt = performance.now() + of.timeoutMs
+    this.#endsAt = performance.now() + of.mostMs
     this.#signal = of.signal
     this.#resolve = of.resolve
     this.#reject = of.reject
-    this.#timer = setTimeout(this.#timeOut, of.timeoutMs)
+    this.#timer = setTimeout(this.#timeOut, Math.max(0, of.mostMs))
     of.signal.addEventListener('abort', this.#cancel, { once: true })
   }
 

@@ -4,6 +4,7 @@ import { idOf, merchants, openScene, use, waiting } from './alerts-scene.fixture
 import { changeOf, entryOf } from './fan-out/change.fixture.ts'
 import type { FanOutPorts } from './fan-out/fan-out.ts'
 import { redisUrl } from './infra.fixture.ts'
+import { byFirstJob } from './owed-alert.ts'
 import { openRedisProxy } from './redis-proxy.fixture.ts'
 
 test('a change becomes one verified webhook per endpoint, with receipt and marker, and is owed no longer', async () => {
@@ -201,8 +202,7 @@ function diesAfter(jobs: number, queue: FanOutPorts['queue']): FanOutPorts['queu
   return {
     ...queue,
     async addFirst(owed, options) {
-      const ofJobs = Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)
-      await queue.addFirst([...ofJobs.values()].slice(0, jobs).flat(), options)
+      await queue.addFirst([...byFirstJob(owed).values()].slice(0, jobs).flat(), options)
       throw new Error('killed')
     },
   }

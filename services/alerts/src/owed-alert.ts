@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { alertId } from '@signalbox/contracts/alert'
 import { parseRegistrationKey, type RegistrationRef } from '@signalbox/contracts/keys'
 
@@ -48,9 +48,14 @@ export function alertOfObligation(
 /** An alert and its first job: one that it has together with others of its endpoint, or, null, one of its own. */
 export type OwedInBatch = { alert: OwedAlert; batchId: string | null }
 
+/** By the id of the first job. */
+export function byFirstJob(owed: readonly OwedInBatch[]): Map<string, OwedInBatch[]> {
+  return Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)
+}
+
 /** Names a batch, which is the id of its job: the same alerts have the same. */
 export function batchIdOf(obligations: readonly string[]): string {
-  return `b-${createHash('sha256').update(obligations.join('\n')).digest('base64url').slice(0, 22)}`
+  return `b-${hash('sha256', obligations.join('\n'), 'base64url').slice(0, 22)}`
 }
 
 const ofEndpoint = 'endpoint:'

@@ -1,6 +1,12 @@
 import type { AlertBook } from '@signalbox/alerts/alert-book'
 import type { AlertQueue, JobState } from '@signalbox/alerts/alert-queue'
-import { obligationOf, type OwedAlert, type OwedInBatch, owedAlert } from '@signalbox/alerts/owed-alert'
+import {
+  byFirstJob,
+  obligationOf,
+  type OwedAlert,
+  type OwedInBatch,
+  owedAlert,
+} from '@signalbox/alerts/owed-alert'
 import type { Ask } from '../scheduler.ts'
 import { createHistory } from './history.ts'
 
@@ -227,14 +233,7 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
     add: (alerts) => addJobs(new Map(alerts.map((alert) => [alert.id, [alert]]))),
 
     addFirst: (owed) =>
-      addJobs(
-        new Map(
-          [...Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)].map(([id, its]) => [
-            id,
-            its.map(({ alert }) => alert),
-          ]),
-        ),
-      ),
+      addJobs(new Map([...byFirstJob(owed)].map(([id, its]) => [id, its.map(({ alert }) => alert)]))),
 
     stateOf: (id) =>
       ask({ system, what: 'look at a job' }, (): JobState => redis.now().jobs.get(id)?.state ?? 'absent'),

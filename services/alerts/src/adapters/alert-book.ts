@@ -26,7 +26,7 @@ type ObligedAlert = Omit<OwedAlert, 'id' | 'partition' | 'owedSinceMs'> & {
   /** Older versions of the subject are superseded for this endpoint; see `begin`. */
   isLatest?: boolean
   /** The job that it is to have together with others. */
-  batchId?: string
+  batchId?: string | null
 }
 
 /** Bodies of some changes, and the alerts that are made of them. */

@@ -3,7 +3,7 @@ import { firstPriority, lastPriority, type NewJob, openJobQueue } from '@signalb
 import type { Logger } from '@signalbox/runtime/log'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { type OwedAlert, type OwedInBatch, owedAlert } from '../owed-alert.ts'
+import { byFirstJob, type OwedAlert, type OwedInBatch, owedAlert } from '../owed-alert.ts'
 
 /** What BullMQ knows of an alert's job. */
 export type JobState = 'live' | 'absent' | 'failed' | 'completed'
@@ -132,7 +132,7 @@ export function openAlertQueue({
     add: (alerts, options) => queue.add(alerts.map((alert) => jobOf(alert, options))),
     addFirst: (owed, options) =>
       queue.add(
-        [...Map.groupBy(owed, ({ alert, batchId }) => batchId ?? alert.id)].flatMap(([jobId, its]) => {
+        [...byFirstJob(owed)].flatMap(([jobId, its]) => {
           const alerts = its.map(({ alert }) => alert)
           if (its.some(({ batchId }) => batchId === null)) return alerts.map((alert) => jobOf(alert, options))
           const priority = clamped(Math.min(...alerts.map(options.priorityOf)))

@@ -103,7 +103,7 @@ export function openDeliveryWorker({
   const worker = new AlertWorker(
     queueName,
     async (job, token, signal) => {
-      const isOurs = lockOf(job, { token, redis, keyPrefix })
+      const isOurs = lockOf(job, { token, redis, key: worker.toKey(`${job.id}:lock`) })
       const running = runOf(job, { signal: signal ?? stop, isOurs }).catch((error: unknown) => {
         if (error instanceof UnrecoverableError) throw error
         log.warn({ jobId: job.id, err: error }, 'alert.run_failed')
@@ -166,9 +166,8 @@ export function openDeliveryWorker({
  */
 function lockOf(
   job: AlertsJob,
-  { token, redis, keyPrefix }: { token: string | undefined; redis: Pick<Redis, 'get'>; keyPrefix: string },
+  { token, redis, key }: { token: string | undefined; redis: Pick<Redis, 'get'>; key: string },
 ): JobHold['isOurs'] {
-  const key = `${queuePrefix(keyPrefix)}:${queueName}:${job.id}:lock`
   let knownAtMs = job.processedOn ?? 0
   let looking: Promise<boolean> | null = null
 

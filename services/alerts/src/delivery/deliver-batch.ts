@@ -70,15 +70,20 @@ export function createDeliverBatch({
       const options = { priority, isRetry: run?.kind === 'again', isRepair: run === null, delayMs }
       await queue.addAlone(alert, options)
     }
-    return { alert, crowdedMs: run?.kind === 'crowded' ? run.delayMs : null }
+    return run?.kind === 'crowded' ? { alert, delayMs: run.delayMs } : null
   }
 
-  /** @throws when one of them can go on neither here nor alone, after all have ended */
+  /**
+   * Gives those for which there was no room.
+   *
+   * @throws when one of them can go on neither here nor alone, after all have ended
+   */
   async function round(alerts: readonly OwedAlert[], batch: BatchRun, hold: JobHold) {
     const ended = await Promise.allSettled(alerts.map((alert) => deliverOne(alert, batch, hold)))
-    const trouble = ended.find(({ status }) => status === 'rejected')
-    if (trouble?.status === 'rejected') throw trouble.reason
-    return ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
+    return ended.flatMap((end) => {
+      if (end.status === 'rejected') throw end.reason
+      return end.value === null ? [] : [end.value]
+    })
   }
 
   async function run(endpointId: string, batch: BatchRun, hold: JobHold): Promise<BatchEnd> {
@@ -87,14 +92,11 @@ export function createDeliverBatch({
     const atOnce = calls.mostAtOnce(await endpoints.find(endpointId))
     for (let start = 0; start < alerts.length; start += atOnce) {
       const rest = alerts.slice(start + atOnce)
-      const runs = await round(alerts.slice(start, start + atOnce), batch, hold)
-      const crowded = runs.flatMap(({ alert, crowdedMs }) =>
-        crowdedMs === null ? [] : [{ alert, crowdedMs }],
-      )
+      const crowded = await round(alerts.slice(start, start + atOnce), batch, hold)
       const [first] = crowded
       if (first !== undefined) {
         const left = [...crowded.map(({ alert }) => alert), ...rest]
-        return { kind: 'crowded', delayMs: first.crowdedMs, left }
+        return { kind: 'crowded', delayMs: first.delayMs, left }
       }
       if (rest.length > 0 && performance.now() > endsAtMs) return { kind: 'crowded', delayMs: 0, left: rest }
     }

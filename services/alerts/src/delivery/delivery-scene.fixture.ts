@@ -89,7 +89,12 @@ export function createDeliveryScene({
   const kept = new Map<string, Kept>()
   const known = (id: string) => kept.get(id) ?? unknown
   const keep = (id: string, differs: Partial<Kept>) => void kept.set(id, { ...known(id), ...differs })
-  const sent: { id: string | undefined; body: string; headers: Record<string, string> }[] = []
+  const sent: {
+    id: string | undefined
+    body: string
+    headers: Record<string, string>
+    endsByMs: number | undefined
+  }[] = []
   const asked: { address: string | null; revision: number }[] = []
   const receipts: AlertReceipt[] = []
   const attempts: Omit<Attempt, 'class'>[] = []
@@ -179,9 +184,9 @@ export function createDeliveryScene({
           if (attempt !== null) attempts.push(attempt)
         },
       },
-      async send({ headers, body: text, signal }) {
+      async send({ headers, body: text, signal, endsByMs }) {
         signal.throwIfAborted()
-        sent.push({ id: headers['webhook-id'], body: text, headers })
+        sent.push({ id: headers['webhook-id'], body: text, headers, endsByMs })
         return answer(sent.length)
       },
       mail: {

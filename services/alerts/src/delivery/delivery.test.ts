@@ -110,8 +110,11 @@ test.each([
 ])('a process that stood still for %i ms after it entered the lane makes %i calls', async (ms, calls) => {
   const { run, sent, state, left } = createScene()
   state.standsStillMs = ms
+  const enteredMs = Date.now()
   expect(await run()).toMatchObject({ kind: calls === 1 ? 'settled' : 'crowded' })
   expect(sent).toHaveLength(calls)
+  // Not later than its lease, however late this process comes to send.
+  for (const { endsByMs } of sent) expect(endsByMs).toBe(enteredMs + 20_000)
   expect(left).toEqual([calls === 1 ? 'fine' : 'neutral'])
   state.standsStillMs = 0
   await vi.advanceTimersByTimeAsync(settlingMs)

@@ -103,7 +103,7 @@ export function createEndpointCalls(
   })
   let mails = 0
 
-  async function answerOf({ alert, target, body, isReplay, signal }: Call): Promise<Answer> {
+  async function answerOf({ alert, target, body, isReplay, lease, signal }: Call): Promise<Answer> {
     const { endpoint, secrets } = target
     const { target: place } = endpoint
     assert(place !== null && secrets !== null, 'what is called has a target and secrets that open')
@@ -118,7 +118,7 @@ export function createEndpointCalls(
       ...webhookHeaders({ id: alert.id, body, nowMs: now(), secrets, signingKey, replay: isReplay }),
     }
     const kept = endpoint.keepsResponses ? { keepBytes: keptResponseBytes } : {}
-    return send({ url: place.url, headers, body, signal, ...kept })
+    return send({ url: place.url, headers, body, signal, endsByMs: lease.endsMs, ...kept })
   }
 
   /** Leaves the lane without having called. */

@@ -1,4 +1,5 @@
 import type { AlertsOwed } from '@signalbox/alert-endpoints/alerts-of-change'
+import { headerText } from '@signalbox/contracts/header-texts'
 import type {
   Attached,
   Chunk,
@@ -97,8 +98,8 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
       const owed: OwedInBatch[] = []
       for (const [place, slice] of slices(inBatches(alerts), mostOwedAtOnce).entries()) {
         const owing = watermarkOwing({ ...log, next: from, until, slice: place })
-        const names = new Set(slice.map(nameOf))
-        const its = { bodies: bodies.filter((body) => names.has(nameOf(body))), alerts: slice }
+        const names = new Set(slice.map(bodyName))
+        const its = { bodies: bodies.filter((body) => names.has(bodyName(body))), alerts: slice }
         const said = await book.owe({
           partition,
           watermark,
@@ -170,29 +171,36 @@ export function createFanOut(ports: FanOutPorts, log: ReadLog) {
 
 /** When what a record tells was caused, the same each time that it is told; 0 where it does not say. */
 function causedAtMs({ headers }: ConsumedRecord): number {
-  const atMs = Date.parse(headers.get('ce_time')?.toString('utf8') ?? '')
+  const atMs = Date.parse(headerText(headers, 'ce_time') ?? '')
   return Number.isNaN(atMs) ? 0 : atMs
 }
 
 const nameOf = (of: { subject: string; version: number }) => `${of.version}|${of.subject}`
 
+const bodyName = (of: { variant: string; subject: string; version: number }) => `${of.variant}|${nameOf(of)}`
+
 /** A record may stand in a chunk twice. */
 function onceEach({ bodies, alerts }: AlertsOwed): AlertsOwed {
   return {
-    bodies: [...new Map(bodies.map((body) => [`${body.variant}|${nameOf(body)}`, body])).values()],
+    bodies: [...new Map(bodies.map((body) => [bodyName(body), body])).values()],
     alerts: [...new Map(alerts.map((alert) => [`${alert.endpointId}|${nameOf(alert)}`, alert])).values()],
   }
 }
 
-/** Names a batch for the alerts of a chunk that one endpoint gets. What is alone there has none. */
+/**
+ * Names a batch for the alerts of a chunk that one endpoint gets. What is alone there has none. They stay in the order of
+ * the changes, so that those that share a body are owed together and it is written once.
+ */
 function inBatches(alerts: AlertsOwed['alerts']): Parameters<AlertBook['owe']>[0]['alerts'] {
-  return [...Map.groupBy(alerts, ({ endpointId }) => endpointId).values()].flatMap((its) =>
-    slices(its, mostPerBatch).flatMap((batch) => {
-      if (batch.length === 1) return batch
+  const batchIds = new Map<AlertsOwed['alerts'][number], string>()
+  for (const its of Map.groupBy(alerts, ({ endpointId }) => endpointId).values()) {
+    for (const batch of slices(its, mostPerBatch)) {
+      if (batch.length === 1) continue
       const batchId = batchIdOf(batch.map(obligationOf))
-      return batch.map((alert) => ({ ...alert, batchId }))
-    }),
-  )
+      for (const alert of batch) batchIds.set(alert, batchId)
+    }
+  }
+  return alerts.map((alert) => ({ ...alert, batchId: batchIds.get(alert) ?? null }))
 }
 
 function slices<Item>(items: readonly Item[], size: number): (readonly Item[])[] {
