@@ -1,3 +1,4 @@
+import { headerText } from '@signalbox/contracts/header-texts'
 import { type RegistrationChange, registrationChange } from '@signalbox/contracts/registration-change'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
 import { z } from 'zod'
@@ -22,7 +23,7 @@ const changeRecord = z.compile(z.object({ value: json.pipe(registrationChange), 
 export function readChange(record: Pick<ConsumedRecord, 'value' | 'headers'>): ReadChange {
   const parsed = changeRecord.safeParse({
     value: record.value?.toString('utf8'),
-    causedAt: record.headers.get('ce_time')?.toString('utf8'),
+    causedAt: headerText(record.headers, 'ce_time'),
   })
   if (parsed.success) return { kind: 'change', change: parsed.data.value, causedAt: parsed.data.causedAt }
   const [issue] = parsed.error.issues

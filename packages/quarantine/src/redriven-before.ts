@@ -1,3 +1,4 @@
+import { headerText } from '@signalbox/contracts/header-texts'
 import type { QuarantineTopics, Summary } from './quarantine.ts'
 
 /** More is not looked through: it is half a minute of reading, and a person waits. */
@@ -29,7 +30,7 @@ export async function findRedriven(
   for (const range of ranges) {
     for await (const some of log.read(range)) {
       for (const { headers, partition, offset, timestampMs } of some) {
-        const source = headers.get('replayed-from')?.toString('utf8')
+        const source = headerText(headers, 'replayed-from')
         if (source !== undefined) appended.get(source)?.push({ partition, offset, timestampMs })
       }
     }

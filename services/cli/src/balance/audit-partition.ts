@@ -1,3 +1,4 @@
+import { headerText } from '@signalbox/contracts/header-texts'
 import { merchantKey, parseRegistrationKey, registrationKey } from '@signalbox/contracts/keys'
 import { topics } from '@signalbox/contracts/topics'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
@@ -66,7 +67,7 @@ export async function auditPartition(ports: {
   const folded = createRawAudit({ quarantined: origins })
   await scan(topics.raw.name, (records) => {
     folded.visit(records.filter(({ offset }) => offset <= through))
-    for (const { headers } of records) found(headers.get('notification-id')?.toString('utf8') ?? '')
+    for (const { headers } of records) found(headerText(headers, 'notification-id') ?? '')
   })
   const state = createStateAudit({ through })
   await scan(topics.state.name, (records) => state.visit(records))

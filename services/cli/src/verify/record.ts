@@ -1,3 +1,4 @@
+import { headerText } from '@signalbox/contracts/header-texts'
 import { parseRawHeaders } from '@signalbox/contracts/raw-record'
 import type { ConsumedRecord } from '@signalbox/kafka/log-reader'
 import { judge } from './judge.ts'
@@ -14,7 +15,7 @@ export type JudgedRecord =
  * the processor has another kind, and what the processor has set aside as no notification is none here either.
  */
 export function judgeRecord(record: ConsumedRecord, known: KnownKeys): JudgedRecord {
-  const text = (name: string) => record.headers.get(name)?.toString('utf8')
+  const text = (name: string) => headerText(record.headers, name)
   const headers = parseRawHeaders(record.headers)
   if (headers === null || record.value === null) {
     const kind = text('kind')

@@ -1,9 +1,9 @@
 import { constants, createSign, type KeyObject, sign } from 'node:crypto'
-import { createSignature, verifyText } from '@signalbox/alipay/signature'
+import { createSignature } from '@signalbox/alipay/signature'
 import { expect, test } from 'vitest'
 import { checkBody } from './check-body.ts'
 import type { AdmittedHead } from './check-head.ts'
-import type { Verify } from './open-verifier.ts'
+import { verifyHere } from './open-verifier.ts'
 import { alipay, client, own, rsaPair } from '../test-client.fixture.ts'
 
 const uri = '/notify/registration?source=a%2Fb'
@@ -13,7 +13,6 @@ const body = Buffer.from(
   '{"referenceMerchantId":"M/1","registrationResult":{"registrationStatus":"PENDING"}}',
 )
 const stranger = rsaPair()
-const verify: Verify = async ({ text, signature, key }) => verifyText(text, signature, key)
 
 async function headFor(
   signed: Partial<{ uri: string; clientId: string; time: string; body: Buffer }>,
@@ -47,7 +46,7 @@ test.each([
   ['{"referenceMerchantId":"M1","referenceMerchantId":"M2"}', 'T_111222333/M2'],
 ])('the signed body %s is routed to %s', async (json, recordKey) => {
   const signed = Buffer.from(json)
-  expect(await checkBody(await headFor({ body: signed }), signed, { verify })).toEqual({
+  expect(await checkBody(await headFor({ body: signed }), signed, { verify: verifyHere })).toEqual({
     kind: 'routable',
     keyVersion: '1',
     recordKey,
@@ -66,7 +65,7 @@ test.each([
   ['{"referenceMerchantId":"","registrationRequestId":""}', 'unroutable'],
 ])('the signed body %j is unusable: %s', async (content, reason) => {
   const signed = Buffer.from(content)
-  expect(await checkBody(await headFor({ body: signed }), signed, { verify })).toEqual({
+  expect(await checkBody(await headFor({ body: signed }), signed, { verify: verifyHere })).toEqual({
     kind: 'unusable',
     keyVersion: '1',
     recordKey: 'T_111222333//',
@@ -77,7 +76,7 @@ test.each([
 test('the version of the key that verifies is told, not the first one tried', async () => {
   const head = await headFor({})
   const keys = [{ version: '2', key: stranger.publicKey }, ...client.verifyingKeys]
-  expect(await checkBody({ ...head, keys }, body, { verify })).toMatchObject({ keyVersion: '1' })
+  expect(await checkBody({ ...head, keys }, body, { verify: verifyHere })).toMatchObject({ keyVersion: '1' })
 })
 
 test.each([
@@ -106,7 +105,7 @@ test.each([
   ['that is too long', headWith(Buffer.concat([sign('sha256', text, alipay.privateKey), Buffer.alloc(1)]))],
   ['of zeros', headWith(Buffer.alloc(256))],
 ])('a signature %s is forged', async (_, head) => {
-  expect(await checkBody(await head, body, { verify })).toEqual({ kind: 'forged' })
+  expect(await checkBody(await head, body, { verify: verifyHere })).toEqual({ kind: 'forged' })
 })
 
 test('what cannot be verified is not called forged', async () => {

@@ -5,7 +5,6 @@ import {
   formatSignatureHeader,
   parseSignatureHeader,
   verifySignature,
-  verifyText,
 } from '@signalbox/alipay/signature'
 import { parseRawHeaders, type RawHeaders } from '@signalbox/contracts/raw-record'
 import { partitionOf } from '@signalbox/kafka/partition'
@@ -13,6 +12,7 @@ import type { AppendResult, LogRecord } from '@signalbox/kafka/producer'
 import { expect, test } from 'vitest'
 import type { AdmittedHead } from './check-head.ts'
 import { createKeepNotification } from './keep-notification.ts'
+import { verifyHere } from './open-verifier.ts'
 import { alipay, client } from '../test-client.fixture.ts'
 
 const uri = '/notify/registration?a=1'
@@ -54,7 +54,7 @@ function keeperOver(
         return Promise.resolve(result)
       },
     },
-    verify: async ({ text, signature, key }) => verifyText(text, signature, key),
+    verify: verifyHere,
     gate: {
       enter(clientId) {
         waits.push(`enter ${clientId}`)

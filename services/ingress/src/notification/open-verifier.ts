@@ -114,7 +114,8 @@ export function openVerifier({
   }
 }
 
-async function verifyHere({ text, signature, key }: SignatureClaim): Promise<boolean> {
+/** Verifies on the event loop. */
+export async function verifyHere({ text, signature, key }: SignatureClaim): Promise<boolean> {
   return verifyText(text, signature, key)
 }
 
