@@ -1,9 +1,11 @@
+import { queueName, queuePrefix } from '@signalbox/alert-endpoints/job-queue'
 import type { Producer } from '@signalbox/kafka/producer'
 import { expect, test } from 'vitest'
 import { idOf, merchants, openScene, use, waiting } from './alerts-scene.fixture.ts'
 import { changeOf, entryOf } from './fan-out/change.fixture.ts'
 import type { FanOutPorts } from './fan-out/fan-out.ts'
 import { redisUrl } from './infra.fixture.ts'
+import { loseKeys } from './lose-keys.fixture.ts'
 import { byFirstJob } from './owed-alert.ts'
 import { openRedisProxy } from './redis-proxy.fixture.ts'
 
@@ -229,7 +231,10 @@ test('after a 2xx a receipt that Kafka does not confirm is written again and the
   expect(sink.received).toHaveLength(1)
 })
 
-test('jobs that are wiped are made anew, and nothing is lost or sent twice', async () => {
+test.each([
+  ['that are lost', '*'],
+  ['that stand in no list, because somebody has deleted that,', '*:delayed'],
+])('jobs %s are made anew, and nothing is lost or sent twice', async (_, lost) => {
   const scene = await openScene()
   const sink = await scene.addSink((response, n) => response.writeHead(n <= 4 ? 503 : 200).end())
   scene.openDelivery({ settings: { backoffMs: [1_500, 1_500, 1_500] } })
@@ -238,8 +243,9 @@ test('jobs that are wiped are made anew, and nothing is lost or sent twice', asy
   const { redis } = scene.link
   // By then each attempt is written down.
   await expect.poll(() => redis.keys(`${scene.keyPrefix}*:progress:*`), waiting).toHaveLength(4)
-  const keys = await redis.keys(`${scene.keyPrefix}{bq0}*`)
-  await redis.del(...keys)
+  const delayed = `${queuePrefix(scene.keyPrefix)}:${queueName}:delayed`
+  await expect.poll(() => redis.zcard(delayed), waiting).toBe(4)
+  await loseKeys(redis, `${queuePrefix(scene.keyPrefix)}${lost}`)
 
   await expect.poll(() => scene.receipts(), waiting).toHaveLength(4)
   expect(sink.received).toHaveLength(8)

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { AlertBook } from '@signalbox/alerts/alert-book'
 import type { AlertQueue, JobState } from '@signalbox/alerts/alert-queue'
 import {
@@ -73,7 +74,7 @@ export type Book = Pick<
   | 'setOutstanding'
 >
 
-type Queue = Pick<AlertQueue, 'add' | 'addFirst' | 'stateOf' | 'revive'>
+type Queue = Pick<AlertQueue, 'add' | 'addFirst' | 'stateOf' | 'revive' | 'discard'>
 
 const placeOf = (partition: number, of: string) => `${partition} ${of}`
 const bodyOf = ({
@@ -245,6 +246,9 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
         if (job?.state === 'failed')
           redis.set({ ...state, jobs: new Map(state.jobs).set(id, { ...job, state: 'live' }) })
       }),
+
+    // What this Redis loses, it loses with all that belongs to it.
+    discard: async () => assert.fail('no job is torn'),
   }
 
   return { book, queue }

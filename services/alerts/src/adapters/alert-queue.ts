@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { byFirstJob, type OwedAlert, type OwedInBatch, owedAlert } from '../owed-alert.ts'
 
-/** What BullMQ knows of an alert's job. */
-export type JobState = 'live' | 'absent' | 'failed' | 'completed'
+/** What BullMQ knows of an alert's job; `torn`: it is there and in no list, because keys of the queue were deleted. */
+export type JobState = 'live' | 'absent' | 'failed' | 'completed' | 'torn'
 
 export type AddOptions = {
   /** How many were outstanding for the endpoint with it: a low number runs first. */
@@ -38,6 +38,8 @@ export type AlertQueue = AsyncDisposable & {
   countWaiting(): Promise<number>
   /** Lets a failed job run again. */
   revive(alertId: string): Promise<void>
+  /** Deletes what is left of a torn job, which would stand in the way of a new one; not while a worker has it. */
+  discard(alertId: string): Promise<void>
 }
 
 /** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
@@ -127,6 +129,11 @@ export function openAlertQueue({
   })
   const { bull } = queue
 
+  /** Nothing adds such a job again or moves it, so what is in no list after it was found there stays so. */
+  async function isTorn(jobId: string): Promise<boolean> {
+    return (await bull.getJob(jobId)) !== undefined && (await bull.getJobState(jobId)) === 'unknown'
+  }
+
   return {
     countWaiting: () => queue.countWaiting(),
     add: (alerts, options) => queue.add(alerts.map((alert) => jobOf(alert, options))),
@@ -145,7 +152,7 @@ export function openAlertQueue({
       const state = await bull.getJobState(jobId)
       switch (state) {
         case 'unknown':
-          return 'absent'
+          return (await isTorn(jobId)) ? 'torn' : 'absent'
         case 'failed':
         case 'completed':
           return state
@@ -156,6 +163,9 @@ export function openAlertQueue({
     async revive(alertId) {
       const job = await bull.getJob(alertId)
       await job?.retry('failed', { resetAttemptsMade: true })
+    },
+    async discard(alertId) {
+      await bull.remove(alertId)
     },
     [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   }

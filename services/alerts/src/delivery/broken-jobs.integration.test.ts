@@ -3,6 +3,7 @@ import { openEmbeddedRedis } from '@signalbox/embedded/redis'
 import { expect, test } from 'vitest'
 import { idOf, merchants, openScene, use, waiting } from '../alerts-scene.fixture.ts'
 import { changeOf } from '../fan-out/change.fixture.ts'
+import { loseKeys } from '../lose-keys.fixture.ts'
 import { openDyingWorker } from './dying-worker.fixture.ts'
 
 test.each([
@@ -29,8 +30,7 @@ test('a job that was lost is made anew, and before it sends the receipts are loo
   await scene.openFanOut()
   await scene.publish(changeOf())
   await scene.untilFannedOut(1)
-  const { redis } = scene.link
-  await redis.del(...(await redis.keys(`${scene.keyPrefix}{bq0}*`)))
+  await loseKeys(scene.link.redis, `${scene.keyPrefix}{bq0}*`)
 
   scene.openDelivery()
   await expect.poll(() => scene.owed(), waiting).toBe(0)

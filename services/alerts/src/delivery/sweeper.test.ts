@@ -53,7 +53,8 @@ function createScene(
         async add(alerts, { priorityOf, isRepair }) {
           expect(isRepair).toBe(true)
           ranks.push(...alerts.map(priorityOf))
-          for (const { id } of alerts) states.set(id, 'live')
+          // One that is there stays as it is.
+          for (const { id } of alerts) states.set(id, states.get(id) === 'torn' ? 'torn' : 'live')
         },
         async stateOf(id) {
           const state = batches.get(id)?.state ?? states.get(id) ?? 'absent'
@@ -61,6 +62,9 @@ function createScene(
         },
         async revive(id) {
           states.set(id, 'live')
+        },
+        async discard(id) {
+          states.delete(id)
         },
       },
       report: { owed() {}, swept: (swept) => reports.push(swept) },
@@ -72,13 +76,13 @@ function createScene(
 }
 
 test('each kind of owed alert is repaired in its way', async () => {
-  const kinds = ['live', 'absent', 'failed', 'completed', 'settled'] as const
+  const kinds = ['live', 'absent', 'failed', 'completed', 'settled', 'torn'] as const
   const alerts = kinds.map((state, index) => [alertOf(index + 1), state] as const)
   const { sweep, states, cleared, reports } = createScene(alerts)
   await sweep()
   const idOf = (index: number) => alerts[index]?.[0].id ?? ''
-  expect(reports).toEqual([{ looked: 5, added: 1, revived: 1, cleared: 2 }])
-  expect([0, 1, 2].map((index) => states.get(idOf(index)))).toEqual(['live', 'live', 'live'])
+  expect(reports).toEqual([{ looked: 6, added: 2, revived: 1, cleared: 2 }])
+  expect([0, 1, 2, 5].map((index) => states.get(idOf(index)))).toEqual(['live', 'live', 'live', 'live'])
   expect(cleared.toSorted()).toEqual([idOf(3), idOf(4)].toSorted())
 })
 
@@ -87,6 +91,7 @@ test.each<[JobState, JobState]>([
   ['completed', 'live'],
   ['failed', 'live'],
   ['absent', 'live'],
+  ['torn', 'live'],
 ])('an alert whose batch is %s has its own job %s after a sweep', async (state, own) => {
   const [first, second] = [alertOf(1), alertOf(2)]
   const batches = new Map([['b-1', { alerts: [first, second], state }]])

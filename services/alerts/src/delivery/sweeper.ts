@@ -6,7 +6,7 @@ import type { OwedAlert } from '../owed-alert.ts'
 
 export type SweepPorts = {
   book: Pick<AlertBook, 'owed' | 'owedCount' | 'settledAmong' | 'batchesOf' | 'clear' | 'setOutstanding'>
-  queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive'>
+  queue: Pick<AlertQueue, 'add' | 'stateOf' | 'revive' | 'discard'>
   report: { owed(count: number): void; swept(found: Swept): void }
   /** Epoch milliseconds. */
   now: () => number
@@ -18,8 +18,9 @@ export type Swept = { looked: number; added: number; revived: number; cleared: n
 const sliceSize = 50
 
 /**
- * Creates the sweep: looks at owed alerts, where the last sweep ended, and gives a job to those that have none. A
- * job that failed without a receipt runs again; an obligation that outlived its settlement ends.
+ * Creates the sweep: looks at owed alerts, where the last sweep ended, and gives a job to those that have none, or one
+ * that no worker will come to. A job that failed without a receipt runs again; an obligation that outlived its settlement
+ * ends.
  */
 export function createSweep(
   { book, queue, report, now }: SweepPorts,
@@ -87,7 +88,9 @@ export function createSweep(
     for (const alert of over) await book.clear(alert)
     const stillOwed = open.filter((alert) => !completed.includes(alert))
     const ranks = new Map(stillOwed.map((alert) => [alert.id, count(alert)]))
-    const absent = await withoutBatch(inState('absent'))
+    const torn = inState('torn')
+    for (const { id } of torn) await queue.discard(id)
+    const absent = await withoutBatch([...inState('absent'), ...torn])
     await queue.add(absent, { priorityOf: ({ id }) => ranks.get(id) ?? 1, isRepair: true })
     const failed = inState('failed')
     for (const { id } of failed) await queue.revive(id)

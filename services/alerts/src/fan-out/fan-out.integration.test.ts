@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { JobState } from '../adapters/alert-queue.ts'
 import { createAlertBook } from '../adapters/alert-book.ts'
 import { redisUrl } from '../infra.fixture.ts'
+import { loseKeys } from '../lose-keys.fixture.ts'
 import { createAlertsOfEndpoints } from './alerts-of-endpoints.ts'
 import { endpointOf } from './endpoint.fixture.ts'
 import { createFanOut, type FanOutPorts } from './fan-out.ts'
@@ -105,7 +106,7 @@ test('when Redis forgets everything, all that has no marker is owed again', asyn
   const fanOut = openEndpointsFanOut(ports)
   onTestFinished(() => fanOut[Symbol.asyncDispose]())
   await expect.poll(versions, waiting).toEqual([1, 3])
-  await redis.del(...(await redis.keys(`${keyPrefix}*`)))
+  await loseKeys(redis, `${keyPrefix}*`)
   await expect.poll(versions, waiting).toEqual([1, 3, 1, 3])
   expect(await book.owedCount(0)).toBe(2)
 })

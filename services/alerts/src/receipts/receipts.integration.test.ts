@@ -15,6 +15,7 @@ import { changeOf } from '../fan-out/change.fixture.ts'
 import { endpointOf } from '../fan-out/endpoint.fixture.ts'
 import { openFanOut } from '../fan-out/open-fan-out.ts'
 import { kafkaBrokers, redisUrl } from '../infra.fixture.ts'
+import { loseKeys } from '../lose-keys.fixture.ts'
 import { type OwedAlert, owedAlert } from '../owed-alert.ts'
 import { openReceipts } from './open-receipts.ts'
 
@@ -105,10 +106,7 @@ async function openScene() {
         { deadlineMs: 10_000 },
       ),
     loseConnection: () => link.redis.disconnect(true),
-    async loseEverything() {
-      const keys = await link.redis.keys(`${keyPrefix}*`)
-      await link.redis.del(...keys)
-    },
+    loseEverything: () => loseKeys(link.redis, `${keyPrefix}*`),
     isSettled: async (alerts: readonly OwedAlert[]) => {
       const settled = await book.settledAmong(
         1,
