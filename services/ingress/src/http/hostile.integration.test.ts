@@ -78,14 +78,16 @@ test('a genuine notification behind bytes with two readings is neither stored no
 test('slow heads, slow bodies and idle connections keep no good notification waiting', async () => {
   const head = headOf(await client.signer.sign('{}'))
   const starts = ['', 'POST / HTTP/1.1\r\nhost:', `${head}\r\ncontent-length: 2\r\n\r\n{`]
-  const sockets = []
-  for (let wave = 0; wave < 20; wave += 1) {
-    sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => dial(port)))))
+  const ends: Promise<{ start: string; gists: string[] }>[] = []
+  const open = async (start: string) => {
+    const socket = await dial(port)
+    // At once: what is written to a connection that has been closed is answered with a reset.
+    socket.write(start)
+    ends.push(buffer(socket).then((bytes) => ({ start, gists: answersIn(bytes).map(gist) })))
   }
-  const ends = sockets.map(async (socket, index) => {
-    socket.write(starts[index % starts.length] ?? '')
-    return answersIn(await buffer(socket)).map(gist)
-  })
+  for (let wave = 0; wave < 20; wave += 1) {
+    await Promise.all(Array.from({ length: 100 }, (_, place) => open(starts[place % starts.length] ?? '')))
+  }
   const answeredInMs: number[] = []
   for (let round = 0; round < 50; round += 1) {
     const bytes = await genuine(`beside-${round}`)
@@ -94,9 +96,9 @@ test('slow heads, slow bodies and idle connections keep no good notification wai
     answeredInMs.push(performance.now() - from)
   }
   expect(Math.max(...answeredInMs)).toBeLessThan(5_000)
-  for (const [index, gists] of (await Promise.all(ends)).entries()) {
+  for (const { start, gists } of await Promise.all(ends)) {
     // Whose head is whole may have come in a moment in which nobody was let in.
-    expect(index % starts.length === 0 ? [''] : slowAnswers).toContain(gists.join(' '))
+    expect(start === '' ? [''] : slowAnswers).toContain(gists.join(' '))
   }
   const stored = await storedBodies()
   expect(stored.filter((body) => body.includes('beside-'))).toHaveLength(50)
