@@ -11,10 +11,8 @@ const tailReceipts = 'services/alerts/src/receipts/tail-receipts.ts'
 const goOn =
   "      return { kind: 'from', offset: await goOn(decision.watermark, watermark), because: decision.because }\n"
 const beforeRecord = '  const before = known(key)\n'
-const publishChanges =
-  '      await producer.publish([...folded.changes, ...folded.quarantined], { deadlineMs: publishDeadlineMs })\n'
-const publishStates =
-  '      const offsets = await producer.publish(folded.states, { deadlineMs: publishDeadlineMs })\n'
+const publishChanges = '      await changes.publish({ deadlineMs: publishDeadlineMs })\n'
+const publishStates = '      const offsets = await states.publish({ deadlineMs: publishDeadlineMs })\n'
 const afterSave =
   "      if (saved.kind === 'fenced') return { kind: 'reattach', why: 'another worker has written the view' }\n"
 
@@ -161,7 +159,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: worker,
-        from: '    const folded = foldChunk(records, {',
+        from: '    const { changes, quarantined, states, ...folded } = foldChunk(records, {',
         to:
           '    const attributed = records.map((read) => {\n' +
           "        if (read.kind !== 'statement' || read.statement.registration.referenceStoreId !== null) return read\n" +
@@ -172,7 +170,7 @@ export const mutants: readonly Mutant[] = [
           "        const registration = { ...read.statement.registration, referenceStoreId: key.split('/')[2] || null }\n" +
           '        return { ...read, key, statement: { ...read.statement, registration } }\n' +
           '      })\n' +
-          '    const folded = foldChunk(attributed, {',
+          '    const { changes, quarantined, states, ...folded } = foldChunk(attributed, {',
       },
     ],
   },

@@ -62,12 +62,17 @@ export type LaneLimits = {
 export type Lane = {
   /** Resolves within `deadlineMs`, never rejects. */
   append: (record: LogRecord, options: { deadlineMs: number }) => Promise<AppendResult>
+  /** Writes a record out, to be appended later: until then nothing is held of it but its bytes. */
+  prepare: (record: LogRecord) => BatchRecord
   /**
    * Appends records that stand or fall in their order: when one of them is not stored, those that were not sent yet
    * are left out, so that no later record of a partition is in the log without an earlier one. Resolves within
    * `deadlineMs`, never rejects.
    */
-  appendRun: (records: readonly LogRecord[], options: { deadlineMs: number }) => Promise<RunResult>
+  appendRun: (
+    records: readonly (LogRecord | BatchRecord)[],
+    options: { deadlineMs: number },
+  ) => Promise<RunResult>
   /** Age of the append that has waited longest; 0 when none waits. */
   oldestWaitMs: () => number
   /** Takes no more, waits for what is under way, and leaves unconfirmed what is not answered in time. */
@@ -119,14 +124,22 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     })
   }
 
+  function prepare(record: LogRecord): BatchRecord {
+    return { ...encoder.encode(record), place: placeOf(record.topic, record.partition) }
+  }
+
   function appendRun(
-    records: readonly LogRecord[],
+    records: readonly (LogRecord | BatchRecord)[],
     { deadlineMs }: { deadlineMs: number },
   ): Promise<RunResult> {
     return new Promise((resolve) => enqueue(records, deadlineMs, resolve))
   }
 
-  function enqueue(records: readonly LogRecord[], deadlineMs: number, resolve: Run['resolve']): void {
+  function enqueue(
+    records: readonly (LogRecord | BatchRecord)[],
+    deadlineMs: number,
+    resolve: Run['resolve'],
+  ): void {
     if (closed) return resolve({ kind: 'unconfirmed', reason: 'closed' })
     if (records.length === 0) return resolve({ kind: 'stored', offsets: [] })
     if (waitingRecords + records.length > limits.maxQueuedRecords) return resolve(queueFull)
@@ -141,8 +154,7 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
       resolve,
     }
     for (const record of records) {
-      const { chunk, from, to } = encoder.encode(record)
-      const place = placeOf(record.topic, record.partition)
+      const { chunk, from, to, place } = 'place' in record ? record : prepare(record)
       const bytes = mostRecordPrefixBytes + to - from
       if (bytes > limits.maxQueuedBytes) return resolve({ kind: 'refused', reason: 'too_large' })
       run.bytes += bytes
@@ -267,7 +279,7 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     for (const run of waiting) settle(run, { kind: 'unconfirmed', reason: 'closed' })
   }
 
-  return { append, appendRun, oldestWaitMs, close }
+  return { append, prepare, appendRun, oldestWaitMs, close }
 }
 
 const queueFull: NotStored = { kind: 'refused', reason: 'queue_full' }

@@ -28,11 +28,16 @@ export type Producer = AsyncDisposable & {
    * @throws an Error when one of them is not confirmed within `deadlineMs`; any of them may be written then
    */
   publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<readonly bigint[]>
+  /** Writes records out, to be published later: until then nothing is held of them but their bytes. */
+  prepare(records: readonly LogRecord[]): PreparedRecords
   /** How long the oldest append has been waiting; 0 when none waits. */
   oldestWaitMs: () => number
   /** Whether appends are answered as they should be, for the readiness of the process. */
   isReady(): { ok: boolean; detail: string }
 }
+
+/** Records that are written out; `publish` does as the producer's own. */
+export type PreparedRecords = { publish(options: { deadlineMs: number }): Promise<readonly bigint[]> }
 
 export type ProducerOptions = {
   clientId: string
@@ -76,7 +81,7 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
   })
 
   async function publish(
-    records: readonly LogRecord[],
+    records: readonly (LogRecord | BatchRecord)[],
     { deadlineMs }: { deadlineMs: number },
   ): Promise<readonly bigint[]> {
     const giveUpAt = performance.now() + deadlineMs
@@ -97,6 +102,10 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
   return {
     append: lane.append,
     publish,
+    prepare(records) {
+      const prepared = records.map(lane.prepare)
+      return { publish: (options) => publish(prepared, options) }
+    },
     oldestWaitMs: lane.oldestWaitMs,
     isReady() {
       const waitedMs = Math.round(lane.oldestWaitMs())

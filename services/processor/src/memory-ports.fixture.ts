@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { registrationKey } from '@signalbox/contracts/keys'
 import type { ConsumedRecord } from '@signalbox/kafka/consumer'
-import type { LogRecord } from '@signalbox/kafka/producer'
+import type { LogRecord, Producer } from '@signalbox/kafka/producer'
 import type { StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { unpackStored } from '@signalbox/registration-store/stored-registration'
 import { nextMarker } from '@signalbox/registration-store/watermark'
@@ -147,4 +147,11 @@ export function createMemoryLogs() {
       }
     },
   }
+}
+
+/** What is prepared is published as it was given. */
+export function producerOver(
+  publish: (records: readonly LogRecord[]) => Promise<readonly bigint[]>,
+): Pick<Producer, 'publish' | 'prepare'> {
+  return { publish, prepare: (records) => ({ publish: () => publish(records) }) }
 }

@@ -11,7 +11,7 @@ import {
 } from '@signalbox/registration-store/watermark'
 import { foldVersion } from '@signalbox/registration/fold'
 import { describe, expect, test, vi } from 'vitest'
-import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
+import { createMemoryLogs, createMemoryStore, producerOver } from './memory-ports.fixture.ts'
 import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
 import {
   asOfLaterBuild,
@@ -62,14 +62,12 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
       restore: noted('restore', (of) => store.restore(of)),
       finishRebuild: noted('finish', (of) => store.finishRebuild(of)),
     },
-    producer: {
-      publish: async (records) => {
-        const [first] = records
-        if (first !== undefined) step(`publish ${first.topic}`)
-        published.push(...records)
-        return records.map(logs.append)
-      },
-    },
+    producer: producerOver(async (records) => {
+      const [first] = records
+      if (first !== undefined) step(`publish ${first.topic}`)
+      published.push(...records)
+      return records.map(logs.append)
+    }),
     reader: logs.reader,
     auditReader: logs.reader,
     report: {

@@ -3,7 +3,7 @@ import type { RegistrationRef } from '@signalbox/contracts/keys'
 import { readRecord } from '@signalbox/contracts/read-record'
 import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
-import type { Producer } from '@signalbox/kafka/producer'
+import type { PreparedRecords, Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { DamagedView } from '@signalbox/registration-store/stored-registration'
 import { formatWatermark, parseWatermark, type Watermark } from '@signalbox/registration-store/watermark'
@@ -21,7 +21,7 @@ export type PartitionWorkerPorts = {
     RegistrationStore,
     'load' | 'save' | 'beginRebuild' | 'clear' | 'restore' | 'finishRebuild' | 'readWatermark'
   >
-  producer: Pick<Producer, 'publish'>
+  producer: Pick<Producer, 'publish' | 'prepare'>
   reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
   /** Answers or fails within two seconds: chunks wait for an audit. */
   auditReader: Pick<PartitionReader, 'read' | 'bounds'>
@@ -32,7 +32,7 @@ export type PartitionWorkerPorts = {
     /** Its partition is folded on behind this watermark. */
     rebuilt: (event: { partition: number; watermark: Watermark; registrations: number }) => void
     /** Records that were folded, published and saved. */
-    settled: (event: { partition: number; folded: FoldedChunk; durationMs: number }) => void
+    settled: (event: { partition: number; folded: SettledChunk; durationMs: number }) => void
     /** Records that the view contained already. */
     redelivered: (event: { partition: number; count: number }) => void
     /** State records of others that were looked at, and what had to be published again because of them. */
@@ -54,6 +54,10 @@ export type Attached =
 
 /** `reattach`: the view is not the one that this worker has written. */
 export type AuditOutcome = { kind: 'audited' } | { kind: 'reattach'; why: string }
+
+/** A folded chunk of whose outputs nothing is left but how many they were. */
+export type SettledChunk = Omit<FoldedChunk, Outputs> & { published: Record<Outputs, number> }
+type Outputs = 'changes' | 'quarantined' | 'states'
 
 /** A partition's view as this worker last saw or wrote it. */
 type View = { watermark: string; offset: bigint; audited: Audited }
@@ -188,12 +192,13 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
     const view = viewOf(partition)
     const expected = view.watermark
     try {
-      const folded = await foldFirst(partition, { rest, expected })
-      if (folded === null) return overtaken
+      const first = await foldFirst(partition, { rest, expected })
+      if (first === null) return overtaken
 
-      await producer.publish([...folded.changes, ...folded.quarantined], { deadlineMs: publishDeadlineMs })
+      const { folded, changes, states } = first
+      await changes.publish({ deadlineMs: publishDeadlineMs })
       // Not before the changes: were only the state to land and Redis to be lost, its change would never be made.
-      const offsets = await producer.publish(folded.states, { deadlineMs: publishDeadlineMs })
+      const offsets = await states.publish({ deadlineMs: publishDeadlineMs })
 
       const audited = withOurs(view.audited, offsets)
       const next = formatWatermark({ ...folded.watermark, stateOffset: auditedThrough(audited) })
@@ -219,18 +224,31 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
   }
 
   /**
-   * Folds the first of the records and takes them out, so that neither what they say nor what was loaded for them is held
-   * while the outputs are on their way. null: the view is not the one that was expected.
+   * Folds the first of the records, takes them out and writes the outputs out: while these are on their way, their bytes
+   * are all that is held, which the collector of garbage need not copy. null: the view is not the one that was expected.
    */
   async function foldFirst(
     partition: number,
     { rest, expected }: { rest: ReadRecord[]; expected: string },
-  ): Promise<FoldedChunk | null> {
+  ): Promise<{ folded: SettledChunk; changes: PreparedRecords; states: PreparedRecords } | null> {
     const { watermark, loaded, countedThrough, records } = await loadTouched(partition, rest)
     if (watermark !== expected) return null
-    const folded = foldChunk(records, { loaded, countedThrough, settings })
+    const { changes, quarantined, states, ...folded } = foldChunk(records, {
+      loaded,
+      countedThrough,
+      settings,
+    })
     rest.splice(0, folded.outcomes.length)
-    return folded
+    const published = {
+      changes: changes.length,
+      quarantined: quarantined.length,
+      states: states.length,
+    }
+    return {
+      folded: { ...folded, published },
+      changes: producer.prepare([...changes, ...quarantined]),
+      states: producer.prepare(states),
+    }
   }
 
   /** Loads what the records touch, or as much of it as may come at once, and says which records that is enough for. */

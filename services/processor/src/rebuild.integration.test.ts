@@ -4,7 +4,7 @@ import { topics } from '@signalbox/contracts/topics'
 import { openRegistrationStore } from '@signalbox/registration-store/registration-store'
 import { isRebuildMarker } from '@signalbox/registration-store/watermark'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { createMemoryLogs, createMemoryStore } from './memory-ports.fixture.ts'
+import { createMemoryLogs, createMemoryStore, producerOver } from './memory-ports.fixture.ts'
 import { createPartitionWorker, type PartitionWorkerPorts } from './partition-worker.ts'
 import { bodyOf, rawRecord } from './raw-log.fixture.ts'
 
@@ -29,9 +29,7 @@ function openWorker(
     audited: nothing,
     unreadable: nothing,
   }
-  const producer = {
-    publish: async (records: Parameters<typeof logs.append>[0][]) => records.map(logs.append),
-  }
+  const producer = producerOver(async (records) => records.map(logs.append))
   const ports = { ...of, auditReader: of.reader, producer, report, newMarker: randomUUID, nowMs: () => 0 }
   return createPartitionWorker(ports, { clusterId: 'cluster', topics, outputBytes: 10_000_000 })
 }

@@ -3,8 +3,7 @@ import type { Books } from '@signalbox/registration-store/registration-store'
 import type { Watermark } from '@signalbox/registration-store/watermark'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { FoldedChunk } from './fold-chunk.ts'
-import type { PartitionWorkerPorts } from './partition-worker.ts'
+import type { PartitionWorkerPorts, SettledChunk } from './partition-worker.ts'
 
 const rebuildLogEveryMs = 5_000
 
@@ -225,16 +224,14 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
   } satisfies PartitionWorkerPorts['report'] & Record<string, unknown>
 }
 
-function settledFields(of: { partition: number; folded: FoldedChunk; durationMs: number }) {
+function settledFields(of: { partition: number; folded: SettledChunk; durationMs: number }) {
   const { partition, folded, durationMs } = of
   return {
     partition,
     through: String(folded.watermark.offset),
     records: folded.outcomes.length,
     counts: folded.counted?.counts,
-    changes: folded.changes.length,
-    states: folded.states.length,
-    quarantined: folded.quarantined.length,
+    ...folded.published,
     registrations: folded.registrations.length,
     removed: folded.removed.length,
     durationMs: Math.round(durationMs),

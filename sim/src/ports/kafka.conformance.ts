@@ -12,7 +12,7 @@ import { expect, test, vi } from 'vitest'
 /** A Kafka whose topics have two partitions, and the ports to it. */
 export type Kafka = {
   freshTopic: () => Promise<string>
-  producer: Pick<Producer, 'publish'>
+  producer: Pick<Producer, 'publish' | 'prepare'>
   reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
   openConsumer: (
     options: Pick<PartitionConsumerOptions, 'attach' | 'process' | 'tick'> & {
@@ -63,6 +63,19 @@ export function kafkaConformance(open: () => Promise<Kafka>): void {
     ])
     expect(tombstone).toMatchObject({ offset: 1n, value: null })
     expect(more).toEqual([])
+  })
+
+  test('what was prepared is in the log when it is published, as it was given, and no sooner', async () => {
+    const { producer, reader, freshTopic } = await open()
+    const topic = await freshTopic()
+    const [later, empty] = [producer.prepare(numbered(topic, 1, 3)), producer.prepare([])]
+    await producer.publish(numbered(topic, 0, 1), { deadlineMs })
+    expect(await later.publish({ deadlineMs })).toEqual([1n, 2n])
+    expect(await empty.publish({ deadlineMs })).toEqual([])
+    const records = await readAll(reader, { topic, partition, from: 0n, to: 9n })
+    expect(records.map(({ key, value }) => ({ key, value }))).toEqual(
+      numbered(topic, 0, 3).map(({ key, value }) => ({ key, value: Buffer.from(value ?? '') })),
+    )
   })
 
   test('publishing nothing is done at once', async () => {

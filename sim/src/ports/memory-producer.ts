@@ -1,17 +1,21 @@
-import type { Producer } from '@signalbox/kafka/producer'
+import type { LogRecord, Producer } from '@signalbox/kafka/producer'
 import type { Ask } from '../scheduler.ts'
 import type { MemoryBroker } from './memory-broker.ts'
 
 /** The verified publishing of a process, to a broker in memory. */
-export function createMemoryProducer(options: { broker: MemoryBroker; ask: Ask }): Pick<Producer, 'publish'> {
+export function createMemoryProducer(options: {
+  broker: MemoryBroker
+  ask: Ask
+}): Pick<Producer, 'publish' | 'prepare'> {
   const { broker, ask } = options
-  return {
-    async publish(records) {
-      const topic = records[0]?.topic
-      if (topic === undefined) return []
-      return ask({ system: 'kafka', what: `publish to ${topic}`, writes: true, records }, () =>
-        broker.append(records),
-      )
-    },
+
+  async function publish(records: readonly LogRecord[]): Promise<readonly bigint[]> {
+    const topic = records[0]?.topic
+    if (topic === undefined) return []
+    return ask({ system: 'kafka', what: `publish to ${topic}`, writes: true, records }, () =>
+      broker.append(records),
+    )
   }
+
+  return { publish, prepare: (records) => ({ publish: async () => publish(records) }) }
 }
