@@ -26,8 +26,6 @@ export type Rounds = {
   problems: string[]
 }
 
-const obviousWarmUpShare = 0.1
-
 /**
  * Measures all streams and the obvious implementation in turns, so that a machine that gets slower or faster does so to
  * all of them. Each time the backlog is there before the process starts, and its first records warm the process up.
@@ -45,7 +43,7 @@ export async function measureRounds(bench: Workbench, options: RoundOptions): Pr
       said = notifications
       note(round, stream, await measureStream(stream, notifications))
     }
-    const obviousWarmUp = Math.ceil(obviousRecords * obviousWarmUpShare)
+    const obviousWarmUp = Math.ceil((obviousRecords * warmUp) / records)
     const notifications = obviousStreams.take('fresh', obviousWarmUp + obviousRecords)
     note(round, 'obvious', await measureObvious(notifications, obviousWarmUp))
   }
