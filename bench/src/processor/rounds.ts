@@ -43,7 +43,7 @@ export async function measureRounds(bench: Workbench, options: RoundOptions): Pr
       said = notifications
       note(round, stream, await measureStream(stream, notifications))
     }
-    const obviousWarmUp = Math.ceil((obviousRecords * warmUp) / records)
+    const obviousWarmUp = Math.ceil(obviousRecords * Math.min(1, warmUp / records))
     const notifications = obviousStreams.take('fresh', obviousWarmUp + obviousRecords)
     note(round, 'obvious', await measureObvious(notifications, obviousWarmUp))
   }

@@ -77,7 +77,7 @@ test('whatever the broker does, each append and run is answered once and in time
           const result =
             only !== undefined && others.length === 0
               ? asRun(await lane.append(only, { deadlineMs }))
-              : await lane.appendRun(row, { deadlineMs })
+              : await lane.appendRun(row.map(lane.encode), { deadlineMs })
           answers.push({ index, records: named, deadlineMs, tookMs: performance.now() - since, result })
         }
         for (const [index, each] of plan.entries()) {

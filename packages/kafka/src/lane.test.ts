@@ -378,17 +378,33 @@ describe('a run', () => {
     const send = fakeBroker(base({ 0: 100, 1: 7 })).send
     const lane = createLane(send, limits)
     const run = [0, 1, 0, 0, 1].map((partition) => record('r', partition))
-    expect(await settled([lane.appendRun(run, { deadlineMs })])).toEqual([runStored(100, 7, 101, 102, 8)])
+    expect(await settled([lane.appendRun(run.map(lane.encode), { deadlineMs })])).toEqual([
+      runStored(100, 7, 101, 102, 8),
+    ])
     expect(await lane.appendRun([], { deadlineMs })).toEqual(runStored())
+  })
+
+  test('is sent as it was when it was encoded, whatever became of its buffers and was encoded since', async () => {
+    const sent: (Buffer | null)[] = []
+    const lane = createLane(async (batch) => {
+      sent.push(...batch.map((each) => contentOf(each).value))
+      return confirm(batch)
+    }, limits)
+    const value = Buffer.alloc(1_000, 'a')
+    const run = Array.from({ length: 20 }, () => lane.encode({ ...record('r'), value }))
+    value.fill('b')
+    for (let n = 0; n < 200; n += 1) lane.encode({ ...record('other'), value })
+    await settled([lane.appendRun(run, { deadlineMs })])
+    expect(sent).toEqual(run.map(() => Buffer.alloc(1_000, 'a')))
   })
 
   test('keeps its order over batches and attempts, among runs and appends of others', async () => {
     const broker = fakeBroker(base({ 0: 10 }), base({ 1: 20 }), base({ 0: 30 }))
     const lane = createLane(broker.send, { ...limits, maxBatchRecords: 4 })
     const results = [
-      lane.appendRun([record('a', 0), record('b', 1), record('c', 0)], { deadlineMs }),
+      lane.appendRun([record('a', 0), record('b', 1), record('c', 0)].map(lane.encode), { deadlineMs }),
       lane.append(record('other'), { deadlineMs }),
-      lane.appendRun([record('d', 0), record('e', 0)], { deadlineMs }),
+      lane.appendRun([record('d', 0), record('e', 0)].map(lane.encode), { deadlineMs }),
     ]
     expect(await settled<AppendResult | RunResult>(results)).toEqual([
       runStored(10, 20, 11),
@@ -401,7 +417,9 @@ describe('a run', () => {
   test('leaves out what comes behind a record that was not stored', async () => {
     const broker = fakeBroker(nothing, nothing, nothing, confirm)
     const lane = createLane(broker.send, oneByOne)
-    expect(await settled([lane.appendRun(versions(1, 2, 3), { deadlineMs })])).toEqual([unconfirmed])
+    expect(await settled([lane.appendRun(versions(1, 2, 3).map(lane.encode), { deadlineMs })])).toEqual([
+      unconfirmed,
+    ])
     expect(broker.batches).toEqual([['v1'], ['v1'], ['v1']])
   })
 
@@ -410,8 +428,8 @@ describe('a run', () => {
       names(batch).includes('v2') ? { kind: 'too_large' } : confirm(batch),
     )
     const lane = createLane(broker.send, limits)
-    const broken = lane.appendRun(versions(1, 2, 3, 4), { deadlineMs })
-    const other = lane.appendRun([record('a'), record('b')], { deadlineMs })
+    const broken = lane.appendRun(versions(1, 2, 3, 4).map(lane.encode), { deadlineMs })
+    const other = lane.appendRun([record('a'), record('b')].map(lane.encode), { deadlineMs })
     const [result, others] = await settled([broken, other])
     expect(result).toEqual({ kind: 'refused', reason: 'too_large' })
     expect(others?.kind).toBe('stored')
@@ -431,14 +449,14 @@ describe('a run', () => {
     )
     const lane = createLane(broker.send, oneByOne)
     const other = lane.append(record('other'), { deadlineMs })
-    const broken = lane.appendRun(versions(1, 2), { deadlineMs })
+    const broken = lane.appendRun(versions(1, 2).map(lane.encode), { deadlineMs })
     expect(await settled<AppendResult | RunResult>([other, broken])).toEqual([storedAt(7), unconfirmed])
   })
 
   test('is answered at its deadline, and what was not sent by then is never sent', async () => {
     const broker = fakeBroker(after(2_000, confirm), confirm)
     const lane = createLane(broker.send, oneByOne)
-    const hasty = lane.appendRun(versions(1, 2), { deadlineMs: 1_000 })
+    const hasty = lane.appendRun(versions(1, 2).map(lane.encode), { deadlineMs: 1_000 })
     const patient = lane.append(record('patient'), { deadlineMs })
     expect(await settled<AppendResult | RunResult>([hasty, patient])).toEqual([deadline, storedAt(7)])
     expect(broker.batches).toEqual([['v1'], ['patient']])
@@ -448,16 +466,20 @@ describe('a run', () => {
     const broker = fakeBroker(after(100, confirm))
     const lane = createLane(broker.send, { ...limits, maxQueuedRecords: 3, maxQueuedBytes: 1_000 })
     const full = { kind: 'refused', reason: 'queue_full' }
-    const waiting = lane.appendRun(versions(1, 2), { deadlineMs })
-    expect(await lane.appendRun(versions(3, 4), { deadlineMs })).toEqual(full)
-    expect(await lane.appendRun([record('long', 0, 970)], { deadlineMs })).toEqual(full)
-    expect(await lane.appendRun([record('longer', 0, 1_000)], { deadlineMs })).toEqual({
+    const waiting = lane.appendRun(versions(1, 2).map(lane.encode), { deadlineMs })
+    expect(await lane.appendRun(versions(3, 4).map(lane.encode), { deadlineMs })).toEqual(full)
+    expect(await lane.appendRun([record('long', 0, 970)].map(lane.encode), { deadlineMs })).toEqual(full)
+    expect(await lane.appendRun([record('longer', 0, 1_000)].map(lane.encode), { deadlineMs })).toEqual({
       kind: 'refused',
       reason: 'too_large',
     })
     expect(await settled([waiting])).toEqual([runStored(7, 8)])
-    expect(await settled([lane.appendRun([record('long', 0, 970)], { deadlineMs })])).toEqual([runStored(7)])
-    expect(await settled([lane.appendRun(versions(5, 6, 7), { deadlineMs })])).toEqual([runStored(7, 8, 9)])
+    expect(
+      await settled([lane.appendRun([record('long', 0, 970)].map(lane.encode), { deadlineMs })]),
+    ).toEqual([runStored(7)])
+    expect(await settled([lane.appendRun(versions(5, 6, 7).map(lane.encode), { deadlineMs })])).toEqual([
+      runStored(7, 8, 9),
+    ])
     expect(broker.batches).toEqual([['v1', 'v2'], ['long'], ['v5', 'v6', 'v7']])
   })
 })

@@ -62,17 +62,17 @@ export type LaneLimits = {
 export type Lane = {
   /** Resolves within `deadlineMs`, never rejects. */
   append: (record: LogRecord, options: { deadlineMs: number }) => Promise<AppendResult>
-  /** Writes a record out, to be appended later: until then nothing is held of it but its bytes. */
-  prepare: (record: LogRecord) => BatchRecord
+  /**
+   * Writes a record out, to be appended later: until then nothing is held of it but its bytes, which count towards no
+   * limit of the lane.
+   */
+  encode: (record: LogRecord) => BatchRecord
   /**
    * Appends records that stand or fall in their order: when one of them is not stored, those that were not sent yet
    * are left out, so that no later record of a partition is in the log without an earlier one. Resolves within
    * `deadlineMs`, never rejects.
    */
-  appendRun: (
-    records: readonly (LogRecord | BatchRecord)[],
-    options: { deadlineMs: number },
-  ) => Promise<RunResult>
+  appendRun: (records: readonly BatchRecord[], options: { deadlineMs: number }) => Promise<RunResult>
   /** Age of the append that has waited longest; 0 when none waits. */
   oldestWaitMs: () => number
   /** Takes no more, waits for what is under way, and leaves unconfirmed what is not answered in time. */
@@ -118,31 +118,36 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
 
   function append(record: LogRecord, { deadlineMs }: { deadlineMs: number }): Promise<AppendResult> {
     return new Promise((resolve) => {
-      enqueue([record], deadlineMs, (result) => {
+      // Before it is written out, which takes as long as its bytes: many that come at once are refused.
+      const refusal = refusalOf(1)
+      if (refusal !== null) return resolve(refusal)
+      enqueue([encode(record)], deadlineMs, (result) => {
         resolve(result.kind === 'stored' ? { kind: 'stored', offset: result.offsets.join() } : result)
       })
     })
   }
 
-  function prepare(record: LogRecord): BatchRecord {
-    return { ...encoder.encode(record), place: placeOf(record.topic, record.partition) }
+  function encode(record: LogRecord): BatchRecord {
+    const { chunk, from, to } = encoder.encode(record)
+    return { chunk, from, to, place: placeOf(record.topic, record.partition) }
   }
 
   function appendRun(
-    records: readonly (LogRecord | BatchRecord)[],
+    records: readonly BatchRecord[],
     { deadlineMs }: { deadlineMs: number },
   ): Promise<RunResult> {
     return new Promise((resolve) => enqueue(records, deadlineMs, resolve))
   }
 
-  function enqueue(
-    records: readonly (LogRecord | BatchRecord)[],
-    deadlineMs: number,
-    resolve: Run['resolve'],
-  ): void {
-    if (closed) return resolve({ kind: 'unconfirmed', reason: 'closed' })
+  function refusalOf(records: number): NotStored | null {
+    if (closed) return { kind: 'unconfirmed', reason: 'closed' }
+    return waitingRecords + records > limits.maxQueuedRecords ? queueFull : null
+  }
+
+  function enqueue(records: readonly BatchRecord[], deadlineMs: number, resolve: Run['resolve']): void {
+    const refusal = refusalOf(records.length)
+    if (refusal !== null) return resolve(refusal)
     if (records.length === 0) return resolve({ kind: 'stored', offsets: [] })
-    if (waitingRecords + records.length > limits.maxQueuedRecords) return resolve(queueFull)
     const run: Run = {
       records: [],
       bytes: 0,
@@ -153,8 +158,7 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
       timer: undefined,
       resolve,
     }
-    for (const record of records) {
-      const { chunk, from, to, place } = 'place' in record ? record : prepare(record)
+    for (const { chunk, from, to, place } of records) {
       const bytes = mostRecordPrefixBytes + to - from
       if (bytes > limits.maxQueuedBytes) return resolve({ kind: 'refused', reason: 'too_large' })
       run.bytes += bytes
@@ -279,7 +283,7 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     for (const run of waiting) settle(run, { kind: 'unconfirmed', reason: 'closed' })
   }
 
-  return { append, prepare, appendRun, oldestWaitMs, close }
+  return { append, encode, appendRun, oldestWaitMs, close }
 }
 
 const queueFull: NotStored = { kind: 'refused', reason: 'queue_full' }

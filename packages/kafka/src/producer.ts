@@ -29,7 +29,7 @@ export type Producer = AsyncDisposable & {
    */
   publish(records: readonly LogRecord[], options: { deadlineMs: number }): Promise<readonly bigint[]>
   /** Writes records out, to be published later: until then nothing is held of them but their bytes. */
-  prepare(records: readonly LogRecord[]): PreparedRecords
+  encode(records: readonly LogRecord[]): EncodedRun
   /** How long the oldest append has been waiting; 0 when none waits. */
   oldestWaitMs: () => number
   /** Whether appends are answered as they should be, for the readiness of the process. */
@@ -37,7 +37,7 @@ export type Producer = AsyncDisposable & {
 }
 
 /** Records that are written out; `publish` does as the producer's own. */
-export type PreparedRecords = { publish(options: { deadlineMs: number }): Promise<readonly bigint[]> }
+export type EncodedRun = { publish(options: { deadlineMs: number }): Promise<readonly bigint[]> }
 
 export type ProducerOptions = {
   clientId: string
@@ -80,8 +80,13 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
     maxBatchBytesPerPartition: options.maxBatchBytesPerPartition ?? 900_000,
   })
 
+  function encode(records: readonly LogRecord[]): EncodedRun {
+    const encoded = records.map(lane.encode)
+    return { publish: (options) => publish(encoded, options) }
+  }
+
   async function publish(
-    records: readonly (LogRecord | BatchRecord)[],
+    records: readonly BatchRecord[],
     { deadlineMs }: { deadlineMs: number },
   ): Promise<readonly bigint[]> {
     const giveUpAt = performance.now() + deadlineMs
@@ -101,11 +106,8 @@ export async function openProducer(config: KafkaConfig, options: ProducerOptions
 
   return {
     append: lane.append,
-    publish,
-    prepare(records) {
-      const prepared = records.map(lane.prepare)
-      return { publish: (options) => publish(prepared, options) }
-    },
+    publish: (records, options) => encode(records).publish(options),
+    encode,
     oldestWaitMs: lane.oldestWaitMs,
     isReady() {
       const waitedMs = Math.round(lane.oldestWaitMs())

@@ -234,6 +234,7 @@ test('after a 2xx a receipt that Kafka does not confirm is written again and the
 test.each([
   ['that are lost', '*'],
   ['that stand in no list, because somebody has deleted that,', '*:delayed'],
+  ['that are gone from under their list', '*:alerts:a-*'],
 ])('jobs %s are made anew, and nothing is lost or sent twice', async (_, lost) => {
   const scene = await openScene()
   const sink = await scene.addSink((response, n) => response.writeHead(n <= 4 ? 503 : 200).end())

@@ -149,9 +149,9 @@ export function createMemoryLogs() {
   }
 }
 
-/** What is prepared is published as it was given. */
+/** What is encoded is published as it was given. */
 export function producerOver(
   publish: (records: readonly LogRecord[]) => Promise<readonly bigint[]>,
-): Pick<Producer, 'publish' | 'prepare'> {
-  return { publish, prepare: (records) => ({ publish: () => publish(records) }) }
+): Pick<Producer, 'publish' | 'encode'> {
+  return { publish, encode: (records) => ({ publish: () => publish(records) }) }
 }

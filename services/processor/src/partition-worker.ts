@@ -3,7 +3,7 @@ import type { RegistrationRef } from '@signalbox/contracts/keys'
 import { readRecord } from '@signalbox/contracts/read-record'
 import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
-import type { PreparedRecords, Producer } from '@signalbox/kafka/producer'
+import type { EncodedRun, Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
 import { DamagedView } from '@signalbox/registration-store/stored-registration'
 import { formatWatermark, parseWatermark, type Watermark } from '@signalbox/registration-store/watermark'
@@ -21,7 +21,7 @@ export type PartitionWorkerPorts = {
     RegistrationStore,
     'load' | 'save' | 'beginRebuild' | 'clear' | 'restore' | 'finishRebuild' | 'readWatermark'
   >
-  producer: Pick<Producer, 'publish' | 'prepare'>
+  producer: Pick<Producer, 'publish' | 'encode'>
   reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
   /** Answers or fails within two seconds: chunks wait for an audit. */
   auditReader: Pick<PartitionReader, 'read' | 'bounds'>
@@ -32,7 +32,7 @@ export type PartitionWorkerPorts = {
     /** Its partition is folded on behind this watermark. */
     rebuilt: (event: { partition: number; watermark: Watermark; registrations: number }) => void
     /** Records that were folded, published and saved. */
-    settled: (event: { partition: number; folded: SettledChunk; durationMs: number }) => void
+    settled: (event: { partition: number; folded: FoldedApart; durationMs: number }) => void
     /** Records that the view contained already. */
     redelivered: (event: { partition: number; count: number }) => void
     /** State records of others that were looked at, and what had to be published again because of them. */
@@ -55,8 +55,8 @@ export type Attached =
 /** `reattach`: the view is not the one that this worker has written. */
 export type AuditOutcome = { kind: 'audited' } | { kind: 'reattach'; why: string }
 
-/** A folded chunk of whose outputs nothing is left but how many they were. */
-export type SettledChunk = Omit<FoldedChunk, Outputs> & { published: Record<Outputs, number> }
+/** A folded chunk without its outputs, but with how many they were. */
+export type FoldedApart = Omit<FoldedChunk, Outputs> & { made: Record<Outputs, number> }
 type Outputs = 'changes' | 'quarantined' | 'states'
 
 /** A partition's view as this worker last saw or wrote it. */
@@ -224,13 +224,13 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
   }
 
   /**
-   * Folds the first of the records, takes them out and writes the outputs out: while these are on their way, their bytes
-   * are all that is held, which the collector of garbage need not copy. null: the view is not the one that was expected.
+   * Folds the first of the records, takes them out and encodes the outputs: while these are on their way, only their bytes
+   * are held of them, which the collector of garbage need not copy. null: the view is not the one that was expected.
    */
   async function foldFirst(
     partition: number,
     { rest, expected }: { rest: ReadRecord[]; expected: string },
-  ): Promise<{ folded: SettledChunk; changes: PreparedRecords; states: PreparedRecords } | null> {
+  ): Promise<{ folded: FoldedApart; changes: EncodedRun; states: EncodedRun } | null> {
     const { watermark, loaded, countedThrough, records } = await loadTouched(partition, rest)
     if (watermark !== expected) return null
     const { changes, quarantined, states, ...folded } = foldChunk(records, {
@@ -239,15 +239,15 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
       settings,
     })
     rest.splice(0, folded.outcomes.length)
-    const published = {
+    const made = {
       changes: changes.length,
       quarantined: quarantined.length,
       states: states.length,
     }
     return {
-      folded: { ...folded, published },
-      changes: producer.prepare([...changes, ...quarantined]),
-      states: producer.prepare(states),
+      folded: { ...folded, made },
+      changes: producer.encode([...changes, ...quarantined]),
+      states: producer.encode(states),
     }
   }
 

@@ -3,7 +3,7 @@ import type { Books } from '@signalbox/registration-store/registration-store'
 import type { Watermark } from '@signalbox/registration-store/watermark'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { PartitionWorkerPorts, SettledChunk } from './partition-worker.ts'
+import type { PartitionWorkerPorts, FoldedApart } from './partition-worker.ts'
 
 const rebuildLogEveryMs = 5_000
 
@@ -224,14 +224,14 @@ export function createReport({ log, metrics }: { log: Logger; metrics: Metrics }
   } satisfies PartitionWorkerPorts['report'] & Record<string, unknown>
 }
 
-function settledFields(of: { partition: number; folded: SettledChunk; durationMs: number }) {
+function settledFields(of: { partition: number; folded: FoldedApart; durationMs: number }) {
   const { partition, folded, durationMs } = of
   return {
     partition,
     through: String(folded.watermark.offset),
     records: folded.outcomes.length,
     counts: folded.counted?.counts,
-    ...folded.published,
+    ...folded.made,
     registrations: folded.registrations.length,
     removed: folded.removed.length,
     durationMs: Math.round(durationMs),

@@ -12,7 +12,7 @@ import { expect, test, vi } from 'vitest'
 /** A Kafka whose topics have two partitions, and the ports to it. */
 export type Kafka = {
   freshTopic: () => Promise<string>
-  producer: Pick<Producer, 'publish' | 'prepare'>
+  producer: Pick<Producer, 'publish' | 'encode'>
   reader: Pick<PartitionReader, 'read' | 'bounds' | 'offsetAt'>
   openConsumer: (
     options: Pick<PartitionConsumerOptions, 'attach' | 'process' | 'tick'> & {
@@ -65,10 +65,10 @@ export function kafkaConformance(open: () => Promise<Kafka>): void {
     expect(more).toEqual([])
   })
 
-  test('what was prepared is in the log when it is published, as it was given, and no sooner', async () => {
+  test('what was encoded is in the log when it is published, as it was given, and no sooner', async () => {
     const { producer, reader, freshTopic } = await open()
     const topic = await freshTopic()
-    const [later, empty] = [producer.prepare(numbered(topic, 1, 3)), producer.prepare([])]
+    const [later, empty] = [producer.encode(numbered(topic, 1, 3)), producer.encode([])]
     await producer.publish(numbered(topic, 0, 1), { deadlineMs })
     expect(await later.publish({ deadlineMs })).toEqual([1n, 2n])
     expect(await empty.publish({ deadlineMs })).toEqual([])

@@ -248,7 +248,7 @@ export function createMemoryAlerts({ redis, ask }: { redis: QueueRedis; ask: Ask
       }),
 
     // What this Redis loses, it loses with all that belongs to it.
-    discard: async () => assert.fail('no job is torn'),
+    discard: () => assert.fail('no job is torn'),
   }
 
   return { book, queue }

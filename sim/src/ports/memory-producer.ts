@@ -6,7 +6,7 @@ import type { MemoryBroker } from './memory-broker.ts'
 export function createMemoryProducer(options: {
   broker: MemoryBroker
   ask: Ask
-}): Pick<Producer, 'publish' | 'prepare'> {
+}): Pick<Producer, 'publish' | 'encode'> {
   const { broker, ask } = options
 
   async function publish(records: readonly LogRecord[]): Promise<readonly bigint[]> {
@@ -17,5 +17,5 @@ export function createMemoryProducer(options: {
     )
   }
 
-  return { publish, prepare: (records) => ({ publish: async () => publish(records) }) }
+  return { publish, encode: (records) => ({ publish: async () => publish(records) }) }
 }

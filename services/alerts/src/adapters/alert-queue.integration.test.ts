@@ -82,6 +82,28 @@ test('a job is absent, live, completed or failed; one that failed can run again'
   await expect.poll(() => queue.stateOf(bad.id), waiting).toBe('completed')
 })
 
+test('a job whose list was deleted is torn, and goes unless a worker has it', async () => {
+  const { queue, runs, openWorker, redis, keyPrefix } = await openScene()
+  const [alert] = alerts(1)
+  if (alert === undefined) throw new Error('one alert')
+  const keysOfQueue = `${queuePrefix(keyPrefix)}:${queueName}`
+  await queue.add([alert], first)
+  expect(await queue.discard(alert.id)).toBe(false)
+  expect(await queue.stateOf(alert.id)).toBe('live')
+
+  await redis.del(`${keysOfQueue}:prioritized`)
+  expect(await queue.stateOf(alert.id)).toBe('torn')
+  await redis.set(`${keysOfQueue}:${alert.id}:lock`, 'of a worker')
+  expect(await queue.discard(alert.id)).toBe(false)
+  await redis.del(`${keysOfQueue}:${alert.id}:lock`)
+  expect(await queue.discard(alert.id)).toBe(true)
+  expect(await queue.stateOf(alert.id)).toBe('absent')
+
+  await queue.add([alert], first)
+  openWorker(() => {})
+  await expect.poll(() => runs, waiting).toEqual([alert.id])
+})
+
 test('a job holds pointers and neither body nor secret', async () => {
   const { queue, redis, keyPrefix } = await openScene()
   const [alert] = alerts(1)

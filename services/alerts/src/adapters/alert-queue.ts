@@ -36,10 +36,13 @@ export type AlertQueue = AsyncDisposable & {
   stateOf(jobId: string): Promise<JobState>
   /** How many jobs of new alerts wait for a worker. Replays wait behind them, and hold nobody back. */
   countWaiting(): Promise<number>
-  /** Lets a failed job run again. */
+  /** Lets a failed job run again; one that cannot be read any more goes, so that it can be added anew. */
   revive(alertId: string): Promise<void>
-  /** Deletes what is left of a torn job, which would stand in the way of a new one; not while a worker has it. */
-  discard(alertId: string): Promise<void>
+  /**
+   * Deletes what is left of an alert's torn job, which would stand in the way of a new one. False: a worker still has it, or
+   * it is not torn any more.
+   */
+  discard(alertId: string): Promise<boolean>
 }
 
 /** A job points to its alert and holds neither body nor secret. Its id is the alert's. */
@@ -129,7 +132,7 @@ export function openAlertQueue({
   })
   const { bull } = queue
 
-  /** Nothing adds such a job again or moves it, so what is in no list after it was found there stays so. */
+  /** Of a job that is there nothing but the sweep of another process takes it out of that state. */
   async function isTorn(jobId: string): Promise<boolean> {
     return (await bull.getJob(jobId)) !== undefined && (await bull.getJobState(jobId)) === 'unknown'
   }
@@ -162,11 +165,11 @@ export function openAlertQueue({
     },
     async revive(alertId) {
       const job = await bull.getJob(alertId)
-      await job?.retry('failed', { resetAttemptsMade: true })
+      // Somebody has deleted the job and not its place in a list: BullMQ has run it without its data.
+      if (job !== undefined && readJob(job.data) === null) await bull.remove(alertId)
+      else await job?.retry('failed', { resetAttemptsMade: true })
     },
-    async discard(alertId) {
-      await bull.remove(alertId)
-    },
+    discard: async (alertId) => (await isTorn(alertId)) && (await bull.remove(alertId)) === 1,
     [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   }
 }

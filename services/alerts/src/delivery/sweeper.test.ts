@@ -21,6 +21,7 @@ const alertOf = (version: number, differs: Partial<OwedAlert> = {}) =>
 function createScene(
   known: readonly (readonly [OwedAlert, JobState | 'settled'])[],
   batches: ReadonlyMap<string, { alerts: readonly OwedAlert[]; state: JobState }> = new Map(),
+  held: ReadonlySet<string> = new Set(),
 ) {
   const states = new Map(known.map(([alert, state]) => [alert.id, state]))
   const owed = known.map(([alert]) => alert)
@@ -64,7 +65,7 @@ function createScene(
           states.set(id, 'live')
         },
         async discard(id) {
-          states.delete(id)
+          return !held.has(id) && states.delete(id)
         },
       },
       report: { owed() {}, swept: (swept) => reports.push(swept) },
@@ -104,6 +105,14 @@ test.each<[JobState, JobState]>([
   )
   await sweep()
   expect([states.get(first.id), states.get(second.id)]).toEqual([own, 'live'])
+})
+
+test('a torn job that a worker still has is left to it, and is not told as repaired', async () => {
+  const alert = alertOf(1)
+  const { sweep, states, reports } = createScene([[alert, 'torn']], new Map(), new Set([alert.id]))
+  await sweep()
+  expect(states.get(alert.id)).toBe('torn')
+  expect(reports).toEqual([{ looked: 1, added: 0, revived: 0, cleared: 0 }])
 })
 
 test('an alert that is still on its way from the fan-out is left alone', async () => {

@@ -88,9 +88,9 @@ export function createSweep(
     for (const alert of over) await book.clear(alert)
     const stillOwed = open.filter((alert) => !completed.includes(alert))
     const ranks = new Map(stillOwed.map((alert) => [alert.id, count(alert)]))
-    const torn = inState('torn')
-    for (const { id } of torn) await queue.discard(id)
-    const absent = await withoutBatch([...inState('absent'), ...torn])
+    const discarded: OwedAlert[] = []
+    for (const alert of inState('torn')) if (await queue.discard(alert.id)) discarded.push(alert)
+    const absent = await withoutBatch([...inState('absent'), ...discarded])
     await queue.add(absent, { priorityOf: ({ id }) => ranks.get(id) ?? 1, isRepair: true })
     const failed = inState('failed')
     for (const { id } of failed) await queue.revive(id)
