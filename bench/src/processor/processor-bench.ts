@@ -63,11 +63,11 @@ signed anew, so that nothing but registers moves. Copied: the very same notifica
 and nothing is published. Mixed: of ten records three are new registrations, two new contents, four repeats and one is an
 exact copy. The streams take turns; figures are medians over the rounds, with the least and the greatest. They count from
 when the warm-up is settled, during which Node compiles the program, to when all is, as the books in Redis say; the obvious
-implementation has one in the same proportion, at most as long as its stream. CPU is user and system time of a process with all its threads, divided
-by the records. Rebuild: Redis is emptied under a running processor and the raw topic holds nothing any more, so that the
-view comes back from registration.state.v1 alone. Books or a number of registrations that are not as they should be make
-the exit code 1. The last line of the output is one JSON object. SIGNALBOX_INFRA says where Kafka and Redis come from, as for
-the demo; what is in that Redis is deleted.`
+implementation has one in the same proportion, at most as long as its stream. CPU is user and system time of a process with
+all its threads, divided by the records. Rebuild: Redis is emptied under a running processor and the raw topic holds nothing
+any more, so that the view comes back from registration.state.v1 alone. Books or a number of registrations that are not as
+they should be make the exit code 1. The last line of the output is one JSON object. SIGNALBOX_INFRA says where Kafka and
+Redis come from, as for the demo; what is in that Redis is deleted.`
 
 async function run(given: Options, env: Env): Promise<number> {
   const progress = createProgress()

@@ -136,7 +136,12 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     records: readonly BatchRecord[],
     { deadlineMs }: { deadlineMs: number },
   ): Promise<RunResult> {
-    return new Promise((resolve) => enqueue(records, deadlineMs, resolve))
+    return new Promise((resolve) => {
+      const refusal = refusalOf(records.length)
+      if (refusal !== null) return resolve(refusal)
+      if (records.length === 0) return resolve({ kind: 'stored', offsets: [] })
+      enqueue(records, deadlineMs, resolve)
+    })
   }
 
   function refusalOf(records: number): NotStored | null {
@@ -144,10 +149,8 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     return waitingRecords + records > limits.maxQueuedRecords ? queueFull : null
   }
 
+  /** Takes in records that were not refused. */
   function enqueue(records: readonly BatchRecord[], deadlineMs: number, resolve: Run['resolve']): void {
-    const refusal = refusalOf(records.length)
-    if (refusal !== null) return resolve(refusal)
-    if (records.length === 0) return resolve({ kind: 'stored', offsets: [] })
     const run: Run = {
       records: [],
       bytes: 0,

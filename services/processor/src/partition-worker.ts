@@ -55,9 +55,10 @@ export type Attached =
 /** `reattach`: the view is not the one that this worker has written. */
 export type AuditOutcome = { kind: 'audited' } | { kind: 'reattach'; why: string }
 
-/** A folded chunk without its outputs, but with how many they were. */
-export type FoldedApart = Omit<FoldedChunk, Outputs> & { made: Record<Outputs, number> }
-type Outputs = 'changes' | 'quarantined' | 'states'
+/** A folded chunk without its outputs, but with how many they were; of those set aside `problems` tells. */
+export type FoldedApart = Omit<FoldedChunk, 'changes' | 'quarantined' | 'states'> & {
+  made: { changes: number; states: number }
+}
 
 /** A partition's view as this worker last saw or wrote it. */
 type View = { watermark: string; offset: bigint; audited: Audited }
@@ -239,13 +240,8 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
       settings,
     })
     rest.splice(0, folded.outcomes.length)
-    const made = {
-      changes: changes.length,
-      quarantined: quarantined.length,
-      states: states.length,
-    }
     return {
-      folded: { ...folded, made },
+      folded: { ...folded, made: { changes: changes.length, states: states.length } },
       changes: producer.encode([...changes, ...quarantined]),
       states: producer.encode(states),
     }

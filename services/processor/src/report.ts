@@ -3,7 +3,7 @@ import type { Books } from '@signalbox/registration-store/registration-store'
 import type { Watermark } from '@signalbox/registration-store/watermark'
 import type { Logger } from '@signalbox/runtime/log'
 import type { Metrics } from '@signalbox/runtime/metrics'
-import type { PartitionWorkerPorts, FoldedApart } from './partition-worker.ts'
+import type { FoldedApart, PartitionWorkerPorts } from './partition-worker.ts'
 
 const rebuildLogEveryMs = 5_000
 
@@ -232,6 +232,7 @@ function settledFields(of: { partition: number; folded: FoldedApart; durationMs:
     records: folded.outcomes.length,
     counts: folded.counted?.counts,
     ...folded.made,
+    quarantined: folded.problems.length,
     registrations: folded.registrations.length,
     removed: folded.removed.length,
     durationMs: Math.round(durationMs),

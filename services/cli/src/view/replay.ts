@@ -1,3 +1,4 @@
+import { headerText } from '@signalbox/contracts/header-texts'
 import { topics } from '@signalbox/contracts/topics'
 import { openPartitionReader, type PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { RegistrationStore } from '@signalbox/registration-store/registration-store'
@@ -72,7 +73,7 @@ async function notificationIdAt(
   const range = { topic: topics.raw.name, partition, from: offset, to: offset + 1n }
   for await (const records of reader.read(range)) {
     const found = records.find((record) => record.offset === offset)
-    notificationId = found?.headers.get('notification-id')?.toString('utf8') ?? notificationId
+    if (found !== undefined) notificationId = headerText(found.headers, 'notification-id') ?? notificationId
   }
   return notificationId
 }
