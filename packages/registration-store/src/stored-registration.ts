@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { crc32 } from 'node:zlib'
 import { foldVersion } from '@signalbox/registration/fold'
 import {
-  addContents,
   hasKnownFormat,
+  packContents,
   packPublished,
   unpackRegistration,
 } from '@signalbox/registration/packed'
@@ -20,20 +20,18 @@ export type StoredRegistration = { registration: Registration } & Omit<StoredHea
  * and the view, `stored`, has these too.
  */
 export function packForBoth(of: StoredRegistration): { kept: string; stored: string } {
-  const published = packedWithHead(of)
-  const { contents } = of.registration
+  const { registration, rev, cause } = of
+  const published = `${packHead({ foldVersion, rev, cause })}\n${packPublished(registration)}`
+  const contents = packContents(registration)
+  const checksum = crc32(published)
   return {
-    kept: withChecksum(published),
-    stored: withChecksum(addContents(published, contents)),
+    kept: `${checksumText(checksum)}${published}`,
+    stored: `${checksumText(crc32(contents, checksum))}${published}${contents}`,
   }
 }
 
 export function packStored(of: StoredRegistration): string {
-  return withChecksum(addContents(packedWithHead(of), of.registration.contents))
-}
-
-function packedWithHead({ registration, rev, cause }: StoredRegistration): string {
-  return `${packHead({ foldVersion, rev, cause })}\n${packPublished(registration)}`
+  return packForBoth(of).stored
 }
 
 /** A registration in the view cannot be read. Made anew from the state topic it can. */
@@ -73,7 +71,7 @@ export function readStored(text: string): StoredRegistration | null {
 /** Which build wrote a stored text, and in which form; null: it is damaged, or none. Costs a tenth of reading it. */
 export function inspectStored(text: string): { foldVersion: number; hasKnownFormat: boolean } | null {
   const rest = text.slice(checksumLetters)
-  if (text.slice(0, checksumLetters) !== checksumOf(rest)) return null
+  if (text.slice(0, checksumLetters) !== checksumText(crc32(rest))) return null
   return { foldVersion: writtenBy(rest), hasKnownFormat: hasKnownFormat(rest, rest.indexOf('\n') + 1) }
 }
 
@@ -84,10 +82,6 @@ export function claimsFoldVersion(text: Buffer): number {
 
 const checksumLetters = 7
 
-function withChecksum(text: string): string {
-  return checksumOf(text) + text
-}
-
-function checksumOf(text: string): string {
-  return crc32(text).toString(36).padStart(checksumLetters, '0')
+function checksumText(checksum: number): string {
+  return checksum.toString(36).padStart(checksumLetters, '0')
 }

@@ -15,14 +15,3 @@ export function letterOf(digit: number): string {
 export function digitAt(text: string, place: number): number | undefined {
   return digitOfCode[text.charCodeAt(place)]
 }
-
-/** The lowest digits of a number, the lowest first, as many as are asked for. */
-export function lettersOf(value: number, count: number): string {
-  let letters = ''
-  let rest = value
-  while (letters.length < count) {
-    letters += letterOf(rest % 64)
-    rest = Math.floor(rest / 64)
-  }
-  return letters
-}

@@ -11,7 +11,6 @@ import {
   time,
   unpackText,
 } from './codec.ts'
-import { hashLetters } from './fnv1a64.ts'
 import type {
   Answer,
   EntrySightings,
@@ -26,7 +25,13 @@ import type {
   View,
 } from './registration.ts'
 import { compareRanks } from './sightings.ts'
-import type { CollectiveStatus, EntryId, EntryStatus, FinalStatus } from './statement.ts'
+import {
+  type CollectiveStatus,
+  type EntryId,
+  type EntryStatus,
+  type FinalStatus,
+  hashLetters,
+} from './statement.ts'
 import { wellKnownTexts } from './well-known-texts.ts'
 
 // Stored for long: another order of members or choices is another format.
@@ -248,7 +253,7 @@ const published: Codec<Omit<Registration, 'contents'>> = {
 
 /** A registration as compact text. Not checked for damage: `unpackRegistration` may take that for another one. */
 export function packRegistration(value: Registration): string {
-  return addContents(packPublished(value), value.contents)
+  return packPublished(value) + packContents(value)
 }
 
 /** The same without the hashes of contents, on which nothing visible depends. */
@@ -256,9 +261,9 @@ export function packPublished(value: Registration): string {
   return packText(published, { format, value })
 }
 
-/** Makes a text of `packPublished` one of `packRegistration`. */
-export function addContents(packed: string, contents: readonly string[]): string {
-  return packed + contents.join('')
+/** Behind a text of `packPublished` it makes one of `packRegistration`. */
+export function packContents({ contents }: Registration): string {
+  return contents.join('')
 }
 
 /** Whether what begins there has the form that `packRegistration` gives. */

@@ -1,4 +1,4 @@
-import { Fnv1a64 } from './fnv1a64.ts'
+import { hash } from 'node:crypto'
 import { compareText } from './text-order.ts'
 
 /** What one raw record says about one registration. */
@@ -82,46 +82,45 @@ export function compareEntries(left: EntryId, right: EntryId): number {
   return compareText(left.pspName, right.pspName) || compareText(left.productCode, right.productCode)
 }
 
+/** A hash of a content takes so many letters, of six bits each. */
+export const hashLetters = 11
+
 /**
  * A short hash of what a record says, apart from when it was said and how names were spelled. Order, whitespace and
  * null or absent members of the message do not change it.
  */
 export function contentHash(said: Statement): string {
   const { clientId, referenceMerchantId, referenceStoreId } = said.registration
-  const parts = new Fnv1a64()
-  addPart(parts, said.kind)
-  addPart(parts, clientId)
-  addPart(parts, referenceMerchantId)
-  addPart(parts, referenceStoreId)
+  // Of one text and by the platform: to go through the letters ourselves takes four times as long.
+  const content = JSON.stringify([
+    said.kind,
+    clientId,
+    referenceMerchantId,
+    referenceStoreId,
+    ...contentOf(said),
+  ])
+  return hash('sha256', content, 'base64url').slice(0, hashLetters)
+}
+
+function contentOf(said: Statement): readonly unknown[] {
   switch (said.kind) {
     case 'notification':
     case 'inquiry':
-      addPart(parts, said.round)
-      addPart(parts, said.collective)
-      addPart(parts, said.selfContradiction ? 'contradicted' : null)
-      addPart(parts, said.unusualValue ? 'unusual' : null)
-      for (const { pspName, productCode, status, rejectionReason } of said.entries) {
-        addPart(parts, pspName)
-        addPart(parts, productCode)
-        addPart(parts, status)
-        addPart(parts, rejectionReason)
-      }
-      break
+      return [
+        said.round,
+        said.collective,
+        said.selfContradiction,
+        said.unusualValue,
+        said.entries.map(({ pspName, productCode, status, rejectionReason }) => [
+          pspName,
+          productCode,
+          status,
+          rejectionReason,
+        ]),
+      ]
     case 'opening':
-      addPart(parts, said.round)
-      for (const productCode of said.productCodes) addPart(parts, productCode)
-      break
+      return [said.round, said.productCodes]
     default:
-      break
+      return []
   }
-  return parts.hash()
-}
-
-const shortLengths = Array.from({ length: 64 }, (_, length) => `${length}:`)
-
-/** With its length in front, so that no two lists of parts are one text. */
-function addPart(parts: Fnv1a64, part: string | null): void {
-  if (part === null) return parts.add('-')
-  parts.add(shortLengths[part.length] ?? `${part.length}:`)
-  parts.add(part)
 }
