@@ -28,7 +28,8 @@ export type Attached =
   /** This process must not read it, but perhaps another one may: the consumer fails. */
   | { kind: 'stop'; problem: string }
 
-export type Chunk = { partition: number; records: readonly ConsumedRecord[] }
+/** The next records of a partition. Whoever takes them out of the list frees what they hold, whatever else is awaited. */
+export type Chunk = { partition: number; records: ConsumedRecord[] }
 
 /** What became of a chunk. */
 export type ChunkOutcome =
@@ -304,8 +305,8 @@ export async function openPartitionConsumer(
         if (!mayGoOn()) return
         const next = messages.slice(start, start + slot.chunkSize).values()
         const records = chunkOf(next.map((message) => toConsumedRecord(topic, partition, message)))
-        if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
         start += records.length
+        if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
       } finally {
         endTurn?.()
       }
@@ -347,25 +348,26 @@ export async function openPartitionConsumer(
 
   async function handle(
     slot: Slot,
-    records: readonly ConsumedRecord[],
+    records: ConsumedRecord[],
     payload: EachBatchPayload,
     logEnd: bigint,
   ): Promise<void> {
     const first = records[0]
     const last = records.at(-1)
+    const count = records.length
     if (first === undefined || last === undefined) return
     const { result, missedBeat } = await keepingMembership(payload, () => process(slot, records))
     const { outcome, tookMs } = result
     options.onChunk?.({
       partition: slot.partition,
-      records: records.length,
+      records: count,
       outcome: outcome.kind,
       durationMs: tookMs,
       lagRecords: Math.max(0, Number(logEnd - last.offset - 1n)),
       ageMs: Math.max(0, Date.now() - first.timestampMs),
     })
     if (outcome.kind === 'done') {
-      slot.chunkSize = nextChunkSize(slot.chunkSize, { records: records.length, tookMs, max: maxChunkSize })
+      slot.chunkSize = nextChunkSize(slot.chunkSize, { records: count, tookMs, max: maxChunkSize })
     }
     if (isCurrent(slot)) await settle(slot, outcome, last.offset, payload)
     if (missedBeat !== undefined) throw missedBeat
@@ -373,7 +375,7 @@ export async function openPartitionConsumer(
   }
 
   /** Runs the chunk, but not for longer than a chunk may take. */
-  function process(slot: Slot, records: readonly ConsumedRecord[]) {
+  function process(slot: Slot, records: ConsumedRecord[]) {
     const { partition } = slot
     return exclusively(partition, async () => {
       const since = performance.now()
@@ -384,7 +386,7 @@ export async function openPartitionConsumer(
     })
   }
 
-  async function outcomeOf(partition: number, records: readonly ConsumedRecord[]): Promise<ChunkOutcome> {
+  async function outcomeOf(partition: number, records: ConsumedRecord[]): Promise<ChunkOutcome> {
     try {
       return await options.process({ partition, records })
     } catch (error) {

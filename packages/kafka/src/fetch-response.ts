@@ -229,14 +229,13 @@ function readHeaders(input: Reader): RecordHeaders {
   const count = input.varint()
   // A header takes two bytes at least.
   if (count < 0 || count > input.remaining()) throw new Error(`a record cannot have ${count} headers`)
-  const spans: number[] = []
   let place = 0
   for (; place < count; place++) {
     const name = expected.encoded[place]
     if (name === undefined || !input.skip(name)) break
-    readContent(input, spans)
+    readContent(input, place)
   }
-  if (place === count && count === expected.all.length) return new RecordHeaders(input.whole, expected, spans)
+  if (place === count && count === expected.all.length) return headersWith(input, count)
 
   const all = expected.all.slice(0, place)
   const encoded = expected.encoded.slice(0, place)
@@ -247,16 +246,24 @@ function readHeaders(input: Reader): RecordHeaders {
     all.push(input.text(length))
     // A copy: these names outlive what was fetched.
     encoded.push(Buffer.from(input.whole.subarray(from, input.at)))
-    readContent(input, spans)
+    readContent(input, place)
   }
   expected = new HeaderNames(all, encoded)
-  return new RecordHeaders(input.whole, expected, spans)
+  return headersWith(input, count)
+}
+
+/** Where the contents of the headers stand that are being read. A list of each record's own would grow to twice its size. */
+const spans: number[] = []
+
+function headersWith(input: Reader, count: number): RecordHeaders {
+  return new RecordHeaders(input.whole, expected, spans.slice(0, 2 * count))
 }
 
 /** Steps over the content of a header and notes where it stands. */
-function readContent(input: Reader, spans: number[]): void {
+function readContent(input: Reader, place: number): void {
   const length = input.varint()
-  spans.push(input.at, input.at + length)
+  spans[2 * place] = input.at
+  spans[2 * place + 1] = input.at + length
   if (length > 0) input.at += length
 }
 

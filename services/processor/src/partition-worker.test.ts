@@ -84,7 +84,12 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
   }
   const worker = createPartitionWorker(ports, { clusterId: 'cluster', topics, outputBytes })
   return {
-    worker,
+    /** Chunks are given as copies: they may come again. */
+    worker: {
+      ...worker,
+      process: ({ partition, records }: { partition: number; records: readonly ConsumedRecord[] }) =>
+        worker.process({ partition, records: [...records] }),
+    },
     memory,
     logs,
     steps,

@@ -166,21 +166,27 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
   }
 
   /** Folds a chunk, publishes what comes of it and saves the view. @throws when something is broken for good */
-  async function process({ partition, records }: Chunk): Promise<ChunkOutcome> {
-    const { offset } = viewOf(partition)
-    // A chunk that comes again may be half done.
-    const fresh = records.filter((record) => record.offset > offset)
-    report.redelivered({ partition, count: records.length - fresh.length })
-    assert(isContiguous(fresh, offset + 1n), 'the watermark stands for everything before it')
-
+  async function process(chunk: Chunk): Promise<ChunkOutcome> {
+    const { partition } = chunk
     const started = nowMs()
-    const rest = fresh.map(readRecord)
+    const rest = takeNew(chunk)
     while (rest.length > 0) {
       if (nowMs() - started > turnsLimitMs) return { kind: 'reattach', why: 'the chunk takes long' }
       const outcome = await settle(partition, rest)
       if (outcome.kind !== 'done') return outcome
     }
     return { kind: 'done' }
+  }
+
+  /** Empties the chunk and reads what the view lacks of it. Whoever waits for Kafka needs none of its records any more. */
+  function takeNew({ partition, records }: Chunk): ReadRecord[] {
+    const { offset } = viewOf(partition)
+    const taken = records.splice(0)
+    // A chunk that comes again may be half done.
+    const fresh = taken.filter((record) => record.offset > offset)
+    report.redelivered({ partition, count: taken.length - fresh.length })
+    assert(isContiguous(fresh, offset + 1n), 'the watermark stands for everything before it')
+    return fresh.map(readRecord)
   }
 
   /**

@@ -199,7 +199,7 @@ export function openMemoryConsumer(options: {
     )
     if (!isCurrent(slot) || !slot.isAttached) return
     if (records[0]?.offset !== slot.next) return void (slot.isAttached = false)
-    const outcome = await options.process({ partition, records })
+    const outcome = await options.process({ partition, records: [...records] })
     if (!isCurrent(slot) || !slot.isAttached) return
     switch (outcome.kind) {
       case 'done':
