@@ -1,4 +1,4 @@
-import type { Consumer, EachBatchPayload } from 'kafkajs'
+import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs'
 import { chunkOf, defaultMaxChunkSize, firstChunkSize, nextChunkSize } from './chunk-size.ts'
 import { connect, createClient, rootReason, withAdmin } from './client.ts'
 import type { KafkaConfig } from './config.ts'
@@ -303,14 +303,18 @@ export async function openPartitionConsumer(
       try {
         // Nothing is awaited from here to the chunk's place among the work on its partition.
         if (!mayGoOn()) return
-        const next = messages.slice(start, start + slot.chunkSize).values()
-        const records = chunkOf(next.map((message) => toConsumedRecord(topic, partition, message)))
+        const records = chunkOf(recordsOf(partition, messages.slice(start, start + slot.chunkSize)))
         start += records.length
         if (goesOn(slot, records)) await handle(slot, records, payload, BigInt(highWatermark))
       } finally {
         endTurn?.()
       }
     }
+  }
+
+  /** Each is read when it is asked for. */
+  function* recordsOf(partition: number, messages: readonly KafkaMessage[]) {
+    for (const message of messages) yield toConsumedRecord(topic, partition, message)
   }
 
   async function turnOf({ partition }: Slot, payload: EachBatchPayload): Promise<(() => void) | undefined> {
@@ -323,10 +327,7 @@ export async function openPartitionConsumer(
 
   function goesOn(slot: Slot, records: readonly ConsumedRecord[]): boolean {
     const { partition, position } = slot
-    const verdict = continuity(
-      position,
-      records.map(({ offset }) => offset),
-    )
+    const verdict = continuity(position, records)
     if (verdict === 'continues') return true
     const wanted = `offset ${position.next} of partition ${partition} should come next, but ${records[0]?.offset} came`
     position.misses += 1

@@ -250,17 +250,21 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
     for (const { topic, partition, baseOffset } of stored) {
       next.set(placeOf(topic, partition), BigInt(baseOffset))
     }
-    return sent.filter((entry) => {
+    const open: Entry[] = []
+    for (const entry of sent) {
       const offset = next.get(entry.place)
-      if (offset === undefined) return true
+      if (offset === undefined) {
+        open.push(entry)
+        continue
+      }
       // One that nobody waits for any more was sent too and has its place.
       next.set(entry.place, offset + 1n)
       entry.offset = offset
       const { run } = entry
       run.open -= 1
-      if (run.open === 0) settle(run, { kind: 'stored', offsets: run.records.map((each) => each.offset) })
-      return false
-    })
+      if (run.open === 0) settle(run, { kind: 'stored', offsets: run.records.map(offsetOf) })
+    }
+    return open
   }
 
   async function bisect(refused: readonly Entry[]): Promise<void> {
@@ -290,6 +294,8 @@ export function createLane(send: SendBatch, limits: LaneLimits): Lane {
 }
 
 const queueFull: NotStored = { kind: 'refused', reason: 'queue_full' }
+
+const offsetOf = ({ offset }: Entry) => offset
 
 /** A record of a run that was answered, be it by the deadline or since another of its records failed, is left out. */
 const isWaitedFor = ({ run }: Entry) => !run.settled

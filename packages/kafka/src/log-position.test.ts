@@ -14,5 +14,6 @@ test.each([
   ['when nothing helps the partition is given up', at(5n, 11), [9n], 'lost'],
   ['the right record ends a row of misses', at(5n, 11), [5n], 'continues'],
 ])('%s', (_, position, offsets, verdict) => {
-  expect(continuity(position, offsets)).toBe(verdict)
+  const records = offsets.map((offset) => ({ offset }))
+  expect(continuity(position, records)).toBe(verdict)
 })

@@ -16,13 +16,22 @@ const missesToReattach = 3
 const missesToGiveUp = 12
 
 /**
- * Compares fetched offsets with the position. Without compaction and transactions a partition's offsets have no
+ * Compares the offsets of fetched records with the position. Without compaction and transactions a partition's offsets have no
  * gaps, so the first other offset means a race with a seek, and a repeated one that retention or a truncation
  * has taken what should come next.
  */
-export function continuity(position: LogPosition, offsets: readonly bigint[]): Continuity {
-  if (offsets.every((offset, index) => offset === position.next + BigInt(index))) return 'continues'
+export function continuity(position: LogPosition, records: readonly { offset: bigint }[]): Continuity {
+  if (goesOn(position.next, records)) return 'continues'
   const misses = position.misses + 1
   if (misses >= missesToGiveUp) return 'lost'
   return misses % missesToReattach === 0 ? 'broken' : 'stale'
+}
+
+function goesOn(first: bigint, records: readonly { offset: bigint }[]): boolean {
+  let next = first
+  for (const { offset } of records) {
+    if (offset !== next) return false
+    next += 1n
+  }
+  return true
 }

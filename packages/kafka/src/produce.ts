@@ -22,7 +22,7 @@ export async function produceBatch(
   cluster: Cluster,
   { batch, isStale, signal }: { batch: readonly BatchRecord[]; isStale: boolean; signal: AbortSignal },
 ): Promise<Acknowledgement[]> {
-  const parts = [...Map.groupBy(batch, ({ place }) => place)].map(([place, records]) => ({ place, records }))
+  const parts = [...Map.groupBy(batch, placeOf)].map(([place, records]) => ({ place, records }))
   await prepare(cluster, { topics: new Set(parts.map(({ place }) => place.topic)), isStale })
   const byLeader = Map.groupBy(parts, ({ place }) => leaderOf(cluster, place))
   const answers = await Promise.allSettled(
@@ -46,6 +46,8 @@ async function prepare(
   if (isStale) await cluster.refreshMetadata()
   else await cluster.refreshMetadataIfNecessary()
 }
+
+const placeOf = ({ place }: BatchRecord) => place
 
 function leaderOf(cluster: Cluster, { topic, partition }: Place): string | undefined {
   return Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0]

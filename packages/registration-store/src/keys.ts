@@ -7,8 +7,20 @@ export const attentionKinds = ['doubtful', 'pending', 'unanswered', 'erased'] as
 
 export type AttentionKind = (typeof attentionKinds)[number]
 
-/** Names keys and fields of one partition. All keys share a hash tag, so that Redis Cluster keeps them together. */
-export function keysOf({ prefix, partition }: { prefix: string; partition: number }) {
+type PartitionKeys = ReturnType<typeof keysOf>
+
+/** The names of the keys of each partition. They are made once: what names every registration is to stay compiled. */
+export function createKeys(prefix: string): (partition: number) => PartitionKeys {
+  const made = new Map<number, PartitionKeys>()
+  return (partition) => {
+    const keys = made.get(partition) ?? keysOf(prefix, partition)
+    made.set(partition, keys)
+    return keys
+  }
+}
+
+/** All keys of a partition share a hash tag, so that Redis Cluster keeps them together. */
+function keysOf(prefix: string, partition: number) {
   const tagged = `${prefix}{p${partition}}`
   return {
     watermark: `${tagged}:watermark`,

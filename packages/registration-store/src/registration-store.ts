@@ -3,7 +3,7 @@ import { parseRegistrationKey, registrationKey, type RegistrationRef } from '@si
 import { type LinkLog, messageOf, openRedisLink, type RedisLink } from '@signalbox/redis-link/redis-link'
 import type { ChainableCommander, Redis } from 'ioredis'
 import { z } from 'zod'
-import { type AttentionKind, attentionKinds, fieldOf, keysOf, type Merchant, storeOf } from './keys.ts'
+import { type AttentionKind, attentionKinds, createKeys, fieldOf, type Merchant, storeOf } from './keys.ts'
 import { loadScript, replaceScript, saveScript } from './script.ts'
 import { packStored, type StoredRegistration, unpackStored } from './stored-registration.ts'
 import { isRebuildMarker, nextMarker } from './watermark.ts'
@@ -164,7 +164,7 @@ export async function openRegistrationStore(options: {
   log: LinkLog
   openDeadlineMs?: number
 }): Promise<RegistrationStore> {
-  const { keyPrefix: prefix } = options
+  const keysOf = createKeys(options.keyPrefix)
   const link = await openRedisLink({ ...options, variable: 'REDIS_URL' })
   const { redis } = link
   await warnOfSmallListpacks(redis, options)
@@ -173,14 +173,14 @@ export async function openRegistrationStore(options: {
     const { partition, expected, next, registrations, removed, attention, counted } = chunk
     assert(registrations.length + removed.length <= maxRegistrationsPerCall, tooMany)
     assert(next !== '', 'a watermark is not empty')
-    const keys = keysOf({ prefix, partition })
+    const keys = keysOf(partition)
     const reply = await asked('save registrations', () =>
       saveScript(redis, {
         keys: [
           keys.watermark,
           keys.books,
           ...attentionKinds.map(keys.attention),
-          ...registrations.map(({ registration }) => keys.merchant(registration)),
+          ...registrations.map(registrationIn).map(keys.merchant),
           ...removed.map(keys.merchant),
         ],
         args: [
@@ -190,11 +190,8 @@ export async function openRegistrationStore(options: {
           counted?.countedThrough ?? '',
           ...outcomes.flatMap((outcome) => [outcome, String(counted?.counts[outcome] ?? 0)]),
           ...[attentionKinds.length, registrations.length, removed.length].map(String),
-          ...registrations.flatMap((written) => [
-            fieldOf(written.registration.referenceStoreId),
-            'packed' in written ? written.packed : packStored(written.stored),
-          ]),
-          ...removed.map((registration) => fieldOf(registration.referenceStoreId)),
+          ...registrations.flatMap(fieldAndText),
+          ...removed.map(fieldFor),
           ...attention.flatMap(({ kind, registration, sinceMs }) => [
             String(attentionKinds.indexOf(kind) + 1),
             registrationKey(registration),
@@ -216,7 +213,7 @@ export async function openRegistrationStore(options: {
     const { partition, expected, next, drop = [] } = of
     const reply = await asked('replace the watermark', () =>
       replaceScript(redis, {
-        keys: [keysOf({ prefix, partition }).watermark, ...drop],
+        keys: [keysOf(partition).watermark, ...drop],
         args: [expected ?? '', next ?? ''],
       }),
     )
@@ -226,32 +223,32 @@ export async function openRegistrationStore(options: {
   return {
     async load({ partition, registrations }) {
       assert(registrations.length <= maxRegistrationsPerCall, tooMany)
-      const keys = keysOf({ prefix, partition })
+      const keys = keysOf(partition)
       const reply = await asked('load registrations', () =>
         loadScript(redis, {
-          keys: [keys.watermark, keys.books, ...registrations.map((ref) => keys.merchant(ref))],
-          args: [String(maxBytesPerLoad), ...registrations.map((ref) => fieldOf(ref.referenceStoreId))],
+          keys: [keys.watermark, keys.books, ...registrations.map(keys.merchant)],
+          args: [String(maxBytesPerLoad), ...registrations.map(fieldFor)],
         }),
       )
       const [watermark, countedThrough, ...texts] = loadReply.parse(reply)
       return {
         watermark,
         countedThrough,
-        registrations: texts.map((text) => (text === null ? null : unpackStored(text))),
+        registrations: texts.map(unpackedIn),
       }
     },
 
     save: write,
 
     async beginRebuild({ partition, expected, marker }) {
-      const keys = keysOf({ prefix, partition })
+      const keys = keysOf(partition)
       const drop = [keys.books, ...attentionKinds.map(keys.attention)]
       const begun = await replaceWatermark({ partition, expected, next: marker, drop })
       return begun.kind === 'saved' ? { kind: 'begun' } : begun
     },
 
     async clear({ partition, marker, cursor }) {
-      const pattern = keysOf({ prefix, partition }).everyMerchant
+      const pattern = keysOf(partition).everyMerchant
       const scanFrom = (from: string) =>
         asked('list the keys of a partition', () => redis.scan(from, 'MATCH', pattern, 'COUNT', keysPerScan))
       let [next, drop] = await scanFrom(cursor ?? '0')
@@ -271,17 +268,17 @@ export async function openRegistrationStore(options: {
     setWatermark: replaceWatermark,
 
     readWatermark: ({ partition }) =>
-      asked('read the watermark', () => redis.get(keysOf({ prefix, partition }).watermark)),
+      asked('read the watermark', () => redis.get(keysOf(partition).watermark)),
 
     async readBooks({ partition }) {
-      const reply = await asked('read the books', () => redis.hgetall(keysOf({ prefix, partition }).books))
+      const reply = await asked('read the books', () => redis.hgetall(keysOf(partition).books))
       if (Object.keys(reply).length === 0) return null
       const { countedFrom, countedThrough, ...counts } = booksReply.parse(reply)
       return { countedFrom, countedThrough, counts }
     },
 
     async read({ partition, merchant, store, cursor, limit }) {
-      const keys = keysOf({ prefix, partition })
+      const keys = keysOf(partition)
       const key = keys.merchant(merchant)
       // The watermark of the same moment as each answer: a rebuild may begin or end between the two.
       const listed =
@@ -313,7 +310,7 @@ export async function openRegistrationStore(options: {
     },
 
     async listAttention({ partition, kind, untilMs, limit, after }) {
-      const key = keysOf({ prefix, partition }).attention(kind)
+      const key = keysOf(partition).attention(kind)
       const page: { registration: RegistrationRef; sinceMs: number; key: string }[] = []
       // Those of the same moment as the cursor come again, in the order of their keys.
       for (let skip = 0; page.length <= limit; ) {
@@ -346,6 +343,20 @@ export async function openRegistrationStore(options: {
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }
+
+// What is called for every registration stands here, once. A function that is made anew by each call is compiled anew,
+// too, after every collection of garbage in which none of it was there.
+
+const registrationIn = ({ registration }: WrittenRegistration) => registration
+
+const fieldFor = ({ referenceStoreId }: RegistrationRef) => fieldOf(referenceStoreId)
+
+const fieldAndText = (written: WrittenRegistration) => [
+  fieldFor(written.registration),
+  'packed' in written ? written.packed : packStored(written.stored),
+]
+
+const unpackedIn = (text: string | null) => (text === null ? null : unpackStored(text))
 
 /** Above that length Redis keeps a registration in a form that takes almost twice the memory. */
 const listpackValueBytes = 1_100

@@ -92,6 +92,7 @@ export function foldChunk(
   const changes: LogRecord[] = []
   const quarantined: LogRecord[] = []
   const states: LogRecord[] = []
+  const marks: Mark[] = []
   const problems: { offset: bigint; reason: QuarantineReason; where: string }[] = []
   const counts: OutcomeCounts = { applied: 0, flagged: 0, repeated: 0, stale: 0, quarantined: 0 }
   let countedFrom: bigint | null = null
@@ -122,6 +123,7 @@ export function foldChunk(
       outputBytes += lengthOf(change) + lengthOf(state)
     }
 
+    marks.push(...read.marks)
     const isCounted = countedThrough !== null && offset <= countedThrough
     outcomes.push(isCounted ? 'redelivered' : effect.outcome)
     if (!isCounted) {
@@ -152,7 +154,7 @@ export function foldChunk(
       notificationId: last.cause?.notificationId ?? null,
       foldVersion,
     },
-    marks: records.slice(0, outcomes.length).flatMap(({ marks }) => marks),
+    marks,
     problems,
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { RegistrationRef } from '@signalbox/contracts/keys'
 import { readRecord } from '@signalbox/contracts/read-record'
-import type { Chunk, ChunkOutcome, ConsumedRecord, PartitionPosition } from '@signalbox/kafka/consumer'
+import type { Chunk, ChunkOutcome, PartitionPosition } from '@signalbox/kafka/consumer'
 import type { PartitionReader } from '@signalbox/kafka/partition-reader'
 import type { EncodedRun, Producer } from '@signalbox/kafka/producer'
 import type { RegistrationStore, StoredRegistration } from '@signalbox/registration-store/registration-store'
@@ -182,11 +182,17 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
   function takeNew({ partition, records }: Chunk): ReadRecord[] {
     const { offset } = viewOf(partition)
     const taken = records.splice(0)
-    // A chunk that comes again may be half done.
-    const fresh = taken.filter((record) => record.offset > offset)
-    report.redelivered({ partition, count: taken.length - fresh.length })
-    assert(isContiguous(fresh, offset + 1n), 'the watermark stands for everything before it')
-    return fresh.map(readRecord)
+    const rest: ReadRecord[] = []
+    let next = offset + 1n
+    for (const record of taken) {
+      // A chunk that comes again may be half done.
+      if (record.offset <= offset) continue
+      assert(record.offset === next, 'the watermark stands for everything before it')
+      rest.push(readRecord(record))
+      next += 1n
+    }
+    report.redelivered({ partition, count: taken.length - rest.length })
+    return rest
   }
 
   /**
@@ -314,10 +320,6 @@ export function createPartitionWorker(ports: PartitionWorkerPorts, settings: Fol
 const holdFor = (problem: string) => ({ kind: 'hold', problem }) as const
 
 const overtaken = { kind: 'reattach', why: 'the watermark is not the one this worker wrote' } as const
-
-function isContiguous(records: readonly ConsumedRecord[], nextOffset: bigint): boolean {
-  return records.every(({ offset }, index) => offset === nextOffset + BigInt(index))
-}
 
 /** Rebuilds hold what they have read of a partition in memory, and together they would not be faster. */
 function oneAtATime<Given, Result>(run: (given: Given) => Promise<Result>): typeof run {
