@@ -192,11 +192,7 @@ export async function openRegistrationStore(options: {
           ...[attentionKinds.length, registrations.length, removed.length].map(String),
           ...registrations.flatMap(fieldAndText),
           ...removed.map(fieldFor),
-          ...attention.flatMap(({ kind, registration, sinceMs }) => [
-            String(attentionKinds.indexOf(kind) + 1),
-            registrationKey(registration),
-            sinceMs === null ? '' : String(sinceMs),
-          ]),
+          ...attention.flatMap(moveInTexts),
         ],
       }),
     )
@@ -354,6 +350,12 @@ const fieldFor = ({ referenceStoreId }: RegistrationRef) => fieldOf(referenceSto
 const fieldAndText = (written: WrittenRegistration) => [
   fieldFor(written.registration),
   'packed' in written ? written.packed : packStored(written.stored),
+]
+
+const moveInTexts = ({ kind, registration, sinceMs }: AttentionMove) => [
+  String(attentionKinds.indexOf(kind) + 1),
+  registrationKey(registration),
+  sinceMs === null ? '' : String(sinceMs),
 ]
 
 const unpackedIn = (text: string | null) => (text === null ? null : unpackStored(text))

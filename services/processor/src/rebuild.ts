@@ -236,7 +236,7 @@ function restoredIn(records: readonly ConsumedRecord[], newest: NewestStates) {
   const registrations: WrittenRegistration[] = []
   const removed: RegistrationRef[] = []
   const attention: AttentionMove[] = []
-  for (const [key, said] of Map.groupBy(records.map(readClaim), ({ standing }) => standing.key)) {
+  for (const [key, said] of Map.groupBy(records.map(readClaim), keyOf)) {
     const isAgain = key !== null && newest.has(key)
     const winner = newestOf(said, newest)
     for (const { standing } of said) newest.take(standing)
@@ -259,6 +259,8 @@ function restoredIn(records: readonly ConsumedRecord[], newest: NewestStates) {
 }
 
 type Claim = { standing: StateRecord; record: ConsumedRecord }
+
+const keyOf = ({ standing }: Claim) => standing.key
 
 function readClaim(record: ConsumedRecord): Claim {
   return { standing: readStanding(record), record }
