@@ -41,30 +41,36 @@ export class RecordEncoder {
    * one of them is not ASCII, or a header is bytes.
    */
   #inLetters({ key, value, headers = {} }: RecordContent): boolean {
-    const before = new Letters()
-    before.text(key)
-    if (typeof value === 'string') before.text(value)
-    else before.number(value === null ? -1 : value.length)
-    const names = Object.keys(headers)
-    // What stands behind a value of bytes is another text.
-    const behind = Buffer.isBuffer(value) ? new Letters() : before
-    behind.number(names.length)
-    for (const name of names) {
+    const length = value === null ? -1 : value.length
+    const before = sized(key) + numberLetters(length) + (typeof value === 'string' ? value : '')
+    const marksBefore = marksOf(key.length) + marksOf(length)
+    let contents = ''
+    let marksBehind = 0
+    let count = 0
+    for (const name in headers) {
       const header = headers[name]
       if (typeof header !== 'string') return false
-      behind.text(name)
-      behind.text(header)
+      contents += sized(name) + sized(header)
+      marksBehind += marksOf(name.length) + marksOf(header.length)
+      count += 1
     }
-    if (!before.areAscii() || (behind !== before && !behind.areAscii())) return false
-    this.#letters(before)
+    const behind = numberLetters(count) + contents
+    marksBehind += marksOf(count)
+    // What stands behind a value of bytes is another text.
     if (Buffer.isBuffer(value)) {
+      if (!areAscii(before, marksBefore) || !areAscii(behind, marksBehind)) return false
+      this.#letters(before)
       this.#bytes(value)
       this.#letters(behind)
+    } else {
+      const all = before + behind
+      if (!areAscii(all, marksBefore + marksBehind)) return false
+      this.#letters(all)
     }
     return true
   }
 
-  #letters({ all }: Letters): void {
+  #letters(all: string): void {
     this.#reserve(all.length)
     this.#at += this.#chunk.write(all, this.#at, all.length, 'latin1')
   }
@@ -117,25 +123,22 @@ export class RecordEncoder {
 
 const shortNumbers = Array.from({ length: 64 }, (_, value) => varintLetters(value))
 
-/** Parts of a record as one text, a letter for each byte, as long as all that is put into it is ASCII. */
-class Letters {
-  all = ''
-  /** How many of the letters are of numbers and not ASCII. */
-  beyondAscii = 0
+/** A number in as many letters as it takes bytes. */
+function numberLetters(value: number): string {
+  return shortNumbers[value] ?? varintLetters(value)
+}
 
-  text(text: string): void {
-    this.number(text.length)
-    this.all += text
-  }
+/** How many of these are not ASCII: each but the last is marked as one that others follow. */
+function marksOf(value: number): number {
+  return numberLetters(value).length - 1
+}
 
-  number(value: number): void {
-    const letters = shortNumbers[value] ?? varintLetters(value)
-    this.all += letters
-    this.beyondAscii += letters.length - 1
-  }
+/** A text behind its length. */
+function sized(text: string): string {
+  return numberLetters(text.length) + text
+}
 
-  /** Whether all texts are: in UTF-8 each letter beyond takes more than one byte. */
-  areAscii(): boolean {
-    return Buffer.byteLength(this.all) === this.all.length + this.beyondAscii
-  }
+/** Whether all is ASCII but for so many marks: in UTF-8 each letter beyond takes more than one byte. */
+function areAscii(text: string, marks: number): boolean {
+  return Buffer.byteLength(text) === text.length + marks
 }
