@@ -92,19 +92,32 @@ describe('reading', () => {
     const seen = recorder()
     const sizes: number[] = []
     const reports: number[] = []
+    const reported: number[] = []
+    const attached: number[] = []
     await consume(topic, groupId, {
       maxChunkSize: 30,
+      attach: async (position) => {
+        attached.push(position.partition)
+        return { kind: 'from', offset: position.committed ?? position.logStart }
+      },
       process: async (chunk) => {
         seen.note(chunk)
         sizes.push(chunk.records.length)
+        // Whoever is done with the records before the chunk is takes them out.
+        chunk.records.length = 0
         return done
       },
-      onChunk: ({ lagRecords }) => reports.push(lagRecords),
+      onChunk: ({ lagRecords, records }) => {
+        reports.push(lagRecords)
+        reported.push(records)
+      },
     })
     await vi.waitFor(() => expect(seen.total()).toHaveLength(2_000), patience)
     for (const partition of partitions) expect(seen.of(partition)).toEqual(numbersOf(partition, 2_000))
     expect(Math.max(...sizes)).toBe(30)
-    expect(reports).toHaveLength(sizes.length)
+    expect(reported).toEqual(sizes)
+    expect(new Set(attached)).toEqual(new Set(partitions))
+    expect(attached).toHaveLength(partitions.length)
     expect(reports.at(-1)).toBe(0)
     await vi.waitFor(async () => {
       expect(await committedOffsets(topic, groupId)).toEqual(new Map(partitions.map((each) => [each, '500'])))

@@ -28,7 +28,10 @@ export type Attached =
   /** This process must not read it, but perhaps another one may: the consumer fails. */
   | { kind: 'stop'; problem: string }
 
-/** The next records of a partition. Whoever takes them out of the list frees what they hold, whatever else is awaited. */
+/**
+ * The next records of a partition. The list is the receiver's: whoever takes the records out of it frees what they hold,
+ * however long the chunk takes.
+ */
 export type Chunk = { partition: number; records: ConsumedRecord[] }
 
 /** What became of a chunk. */
@@ -353,10 +356,10 @@ export async function openPartitionConsumer(
     payload: EachBatchPayload,
     logEnd: bigint,
   ): Promise<void> {
-    const first = records[0]
-    const last = records.at(-1)
+    const firstTimeMs = records[0]?.timestampMs
+    const lastOffset = records.at(-1)?.offset
     const count = records.length
-    if (first === undefined || last === undefined) return
+    if (firstTimeMs === undefined || lastOffset === undefined) return
     const { result, missedBeat } = await keepingMembership(payload, () => process(slot, records))
     const { outcome, tookMs } = result
     options.onChunk?.({
@@ -364,13 +367,13 @@ export async function openPartitionConsumer(
       records: count,
       outcome: outcome.kind,
       durationMs: tookMs,
-      lagRecords: Math.max(0, Number(logEnd - last.offset - 1n)),
-      ageMs: Math.max(0, Date.now() - first.timestampMs),
+      lagRecords: Math.max(0, Number(logEnd - lastOffset - 1n)),
+      ageMs: Math.max(0, Date.now() - firstTimeMs),
     })
     if (outcome.kind === 'done') {
       slot.chunkSize = nextChunkSize(slot.chunkSize, { records: count, tookMs, max: maxChunkSize })
     }
-    if (isCurrent(slot)) await settle(slot, outcome, last.offset, payload)
+    if (isCurrent(slot)) await settle(slot, outcome, lastOffset, payload)
     if (missedBeat !== undefined) throw missedBeat
     await payload.heartbeat()
   }

@@ -121,23 +121,29 @@ function summary(response: Awaited<ReturnType<typeof decodeFetchResponse | typeo
     ...response,
     responses: response.responses.map(({ topicName, partitions }) => ({
       topicName,
-      partitions: partitions.map((each) => ({
-        partition: each.partition,
-        errorCode: each.errorCode,
-        highWatermark: each.highWatermark,
-        lastStableOffset: each.lastStableOffset,
-        lastStartOffset: each.lastStartOffset,
-        abortedTransactions: each.abortedTransactions,
-        preferredReadReplica: each.preferredReadReplica,
-        messages: each.messages.map((message) => ({
-          ...readOut(toConsumedRecord(topicName, each.partition, message)),
-          offsetText: message.offset,
-          keyBytes: message.key,
-          isControlRecord: message.isControlRecord,
-          producerId: message.batchContext.producerId,
-          inTransaction: message.batchContext.inTransaction,
-        })),
-      })),
+      partitions: partitions.map((each) => {
+        // All of them are there before one is asked what it says, as in a chunk.
+        const said = each.messages
+          .map((message) => toConsumedRecord(topicName, each.partition, message))
+          .map(readOut)
+        return {
+          partition: each.partition,
+          errorCode: each.errorCode,
+          highWatermark: each.highWatermark,
+          lastStableOffset: each.lastStableOffset,
+          lastStartOffset: each.lastStartOffset,
+          abortedTransactions: each.abortedTransactions,
+          preferredReadReplica: each.preferredReadReplica,
+          messages: each.messages.map((message, place) => ({
+            ...said[place],
+            offsetText: message.offset,
+            keyBytes: message.key,
+            isControlRecord: message.isControlRecord,
+            producerId: message.batchContext.producerId,
+            inTransaction: message.batchContext.inTransaction,
+          })),
+        }
+      }),
     })),
   }
 }

@@ -222,6 +222,9 @@ function readRecord(input: Reader, batch: BatchFrame): FetchedRecord {
   return record
 }
 
+/** A record with more headers is none of ours, and what it took is not kept. */
+const mostHeadersKept = 100
+
 /** The names that the record read last had. Those of a topic mostly have the same: to compare them costs less. */
 let expected = noNames
 
@@ -252,11 +255,13 @@ function readHeaders(input: Reader): RecordHeaders {
   return headersWith(input, count)
 }
 
-/** Where the contents of the headers stand that are being read. A list of each record's own would grow to twice its size. */
-const spans: number[] = []
+/** Where the contents of the headers stand that are being read: a list of each record's own grows to twice its size. */
+let spans: number[] = []
 
 function headersWith(input: Reader, count: number): RecordHeaders {
-  return new RecordHeaders(input.whole, expected, spans.slice(0, 2 * count))
+  const read = spans.slice(0, 2 * count)
+  if (count > mostHeadersKept) spans = []
+  return new RecordHeaders(input.whole, expected, read)
 }
 
 /** Steps over the content of a header and notes where it stands. */

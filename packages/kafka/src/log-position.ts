@@ -21,13 +21,13 @@ const missesToGiveUp = 12
  * has taken what should come next.
  */
 export function continuity(position: LogPosition, records: readonly { offset: bigint }[]): Continuity {
-  if (goesOn(position.next, records)) return 'continues'
+  if (areConsecutive(position.next, records)) return 'continues'
   const misses = position.misses + 1
   if (misses >= missesToGiveUp) return 'lost'
   return misses % missesToReattach === 0 ? 'broken' : 'stale'
 }
 
-function goesOn(first: bigint, records: readonly { offset: bigint }[]): boolean {
+function areConsecutive(first: bigint, records: readonly { offset: bigint }[]): boolean {
   let next = first
   for (const { offset } of records) {
     if (offset !== next) return false

@@ -110,6 +110,31 @@ describe('our bytes of a Produce request are those of kafkajs', () => {
     }
   })
 
+  const beyondAscii = ['\u0080', 'é', '\u07ff', '€', '🦊', '\ud800']
+  const lengths = [0, 1, 62, 63, 64, 8_190, 8_191, 8_192]
+
+  test.each(beyondAscii)('for one letter beyond ASCII, wherever it is: %j', async (letter) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: nowMs })
+    try {
+      const messages = lengths.flatMap((length) => {
+        const [ascii, other] = ['x'.repeat(length), letter + 'x'.repeat(Math.max(0, length - 1))]
+        const plain = { key: ascii, value: ascii, headers: { [ascii]: ascii } }
+        return [
+          plain,
+          { ...plain, key: other },
+          { ...plain, value: other },
+          { ...plain, value: Buffer.from(ascii), headers: { [other]: ascii } },
+          { ...plain, headers: { [other]: ascii } },
+          { ...plain, headers: { [ascii]: other } },
+        ]
+      })
+      const topicData = [{ topic: 't', partitions: [{ partition: 0, messages }] }]
+      expect(ours(topicData).equals(await byKafkaJs(topicData))).toBe(true)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('for a value of 4 MiB beside small ones', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: nowMs })
     try {

@@ -44,18 +44,15 @@ export class RecordEncoder {
     const length = value === null ? -1 : value.length
     const before = sized(key) + numberLetters(length) + (typeof value === 'string' ? value : '')
     const marksBefore = marksOf(key.length) + marksOf(length)
-    let contents = ''
-    let marksBehind = 0
-    let count = 0
-    for (const name in headers) {
+    const names = Object.keys(headers)
+    let behind = numberLetters(names.length)
+    let marksBehind = marksOf(names.length)
+    for (const name of names) {
       const header = headers[name]
       if (typeof header !== 'string') return false
-      contents += sized(name) + sized(header)
+      behind += sized(name) + sized(header)
       marksBehind += marksOf(name.length) + marksOf(header.length)
-      count += 1
     }
-    const behind = numberLetters(count) + contents
-    marksBehind += marksOf(count)
     // What stands behind a value of bytes is another text.
     if (Buffer.isBuffer(value)) {
       if (!areAscii(before, marksBefore) || !areAscii(behind, marksBehind)) return false

@@ -9,12 +9,12 @@ export type AttentionKind = (typeof attentionKinds)[number]
 
 type PartitionKeys = ReturnType<typeof keysOf>
 
-/** The names of the keys of each partition. They are made once: what names every registration is to stay compiled. */
+/** The names of the keys of each partition. They are made once, as all that is called for every registration. */
 export function createKeys(prefix: string): (partition: number) => PartitionKeys {
   const made = new Map<number, PartitionKeys>()
   return (partition) => {
-    const keys = made.get(partition) ?? keysOf(prefix, partition)
-    made.set(partition, keys)
+    let keys = made.get(partition)
+    if (keys === undefined) made.set(partition, (keys = keysOf(prefix, partition)))
     return keys
   }
 }

@@ -91,7 +91,6 @@ export const hashLetters = 11
  */
 export function contentHash(said: Statement): string {
   const { clientId, referenceMerchantId, referenceStoreId } = said.registration
-  // Of one text and by the platform: to go through the letters ourselves takes four times as long.
   const content = JSON.stringify([
     said.kind,
     clientId,

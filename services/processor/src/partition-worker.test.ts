@@ -33,6 +33,7 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
   const { memory = createMemoryStore(), logs = createMemoryLogs() } = given
   const steps: string[] = []
   const published: LogRecord[] = []
+  const lists: ConsumedRecord[][] = []
   const redelivered: number[] = []
   const audits: { looked: number; published: number }[] = []
   const attachments: string[] = []
@@ -84,12 +85,16 @@ function createWorker({ outputBytes = 10_000_000, ...given }: Scene & { outputBy
   }
   const worker = createPartitionWorker(ports, { clusterId: 'cluster', topics, outputBytes })
   return {
-    /** Chunks are given as copies: they may come again. */
+    /** Chunks are given as copies, since they may come again; `lists` are these. */
     worker: {
       ...worker,
-      process: ({ partition, records }: { partition: number; records: readonly ConsumedRecord[] }) =>
-        worker.process({ partition, records: [...records] }),
+      process: ({ partition, records }: { partition: number; records: readonly ConsumedRecord[] }) => {
+        const list = [...records]
+        lists.push(list)
+        return worker.process({ partition, records: list })
+      },
     },
+    lists,
     memory,
     logs,
     steps,
@@ -214,6 +219,23 @@ test('records that the view contains are not folded again', async () => {
     kind: 'done',
   })
   expect(steps).toEqual(['load', 'publish registration.state.v1', 'save'])
+})
+
+test('while its outputs are on their way, nothing is held of a chunk', async () => {
+  const { worker, memory, lists, attach } = createWorker()
+  await attach()
+  const held: (number | undefined)[] = []
+  const { load, save } = memory.store
+  memory.store.load = async (asked) => {
+    held.push(lists.at(-1)?.length)
+    return load(asked)
+  }
+  memory.store.save = async (saved) => {
+    held.push(lists.at(-1)?.length)
+    return save(saved)
+  }
+  await worker.process({ partition, records: records(0, [pending, completed]) })
+  expect(held).toEqual([0, 0])
 })
 
 test('a chunk with large outputs is settled in turns, each with its own watermark', async () => {
